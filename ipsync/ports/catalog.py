@@ -1,0 +1,361 @@
+"""What ipsync knows, kept durably: accounts, documents, obligations, evidence.
+
+Work is a plain synchronous function of a `View` or a `Transaction`, run whole and apart from the
+event loop: `await catalog.write(lambda tx: ...)`. It either happened, durably, or did not. Never
+wait, fetch or touch files inside it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from ipsync.policy.accounts import Account, AccountState, Consent, Grant
+from ipsync.policy.budget import BudgetState
+from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone, Visibility
+from ipsync.policy.instants import Instant
+from ipsync.policy.lease import Lease
+from ipsync.policy.listings import Listing, PageRecord
+from ipsync.policy.removals import Reason, Removal, Stage
+from ipsync.ports.store import ContentKey
+
+T = TypeVar("T")
+
+
+class CatalogFailure(Exception):
+    """The catalog could not do it; nothing of the work happened."""
+
+
+class CatalogBusy(CatalogFailure):
+    """Another process held the database too long."""
+
+
+class CatalogOutdated(CatalogFailure):
+    """The database has not the schema of this version; the message names the remedy."""
+
+
+class CatalogCorrupt(CatalogFailure):
+    """The database contradicts itself, or its secrets do not fit `state_key` (F5)."""
+
+
+class CatalogBroken(CatalogFailure):
+    """The disk answered an error while writing. The process must end, not retry (design §6, F4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """The newest run of one job.
+
+    Attributes:
+        failure: our words for what went wrong, "" when it went well.
+        succeeded_at: the end of the newest run that went well, or None.
+    """
+
+    job: str
+    started_at: Instant
+    finished_at: Instant
+    failure: str = ""
+    succeeded_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The catalog in numbers, for metrics, status and pages; one cheap query each.
+
+    Attributes:
+        documents: by state; GONE is counted as tombstones.
+        tombstones: erased documents still remembered by number.
+        oldest_verified_at: of all LIVE documents, or None.
+        open_removals: by stage.
+        nearest_erase_by: the earliest deadline of an open removal, or None.
+        stored_files: renditions held.
+        stored_bytes: their size.
+        wanted_files: renditions still to fetch.
+        listing_pages: P, the sum of pages over the listings of ACTIVE accounts.
+    """
+
+    documents: Mapping[DocumentState, int]
+    tombstones: int
+    oldest_verified_at: Instant | None
+    open_removals: Mapping[Stage, int]
+    nearest_erase_by: Instant | None
+    stored_files: int
+    stored_bytes: int
+    wanted_files: int
+    listing_pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFigures:
+    """One account in numbers, for `account list` and pages."""
+
+    account_id: int
+    documents: Mapping[DocumentState, int] = field(default_factory=dict)
+    stored_files: int = 0
+    stored_bytes: int = 0
+    oldest_verified_at: Instant | None = None
+    open_removals: int = 0
+
+
+class View(Protocol):
+    """One consistent reading of the catalog."""
+
+    def account(self, account_id: int) -> Account | None:
+        """One account, in whatever state."""
+        ...
+
+    def accounts(self, states: Collection[AccountState] | None = None) -> list[Account]:
+        """All accounts in these states (None: in any), by id."""
+        ...
+
+    def grant(self, account_id: int) -> Grant | None:
+        """The token that holds now, decrypted; None when there is none."""
+        ...
+
+    def consents(self, account_id: int) -> list[Consent]:
+        """Every authorization of a member, oldest first; kept after revocation."""
+        ...
+
+    def listings(self, account_id: int | None = None) -> list[Listing]:
+        """The listings of one account, or of all."""
+        ...
+
+    def page_records(self, account_id: int, visibility: Visibility) -> list[PageRecord]:
+        """The newest record of each page of a listing, by page."""
+        ...
+
+    def documents(self, document_ids: Collection[int]) -> dict[int, Document]:
+        """Those of these documents that are mirrored, by id."""
+        ...
+
+    def documents_after(
+        self,
+        document_id: int,
+        limit: int,
+        *,
+        account_id: int | None = None,
+        states: Collection[DocumentState] | None = None,
+        verified_since: Instant | None = None,
+    ) -> list[Document]:
+        """Up to `limit` documents with ids above `document_id`, by id; for pages and cursors.
+
+        Args:
+            document_id: the cursor; 0 begins.
+            limit: how many at most.
+            account_id: of this owner only.
+            states: in these states only.
+            verified_since: verified at this instant or later only (of accounts that are served).
+        """
+        ...
+
+    def documents_unverified_since(
+        self,
+        before: Instant,
+        limit: int,
+        *,
+        states: Collection[DocumentState],
+        account_id: int | None = None,
+        visibility: Visibility | None = None,
+    ) -> list[Document]:
+        """Up to `limit` documents in these states verified before `before`, oldest verification first."""
+        ...
+
+    def tombstones(self, document_ids: Collection[int]) -> dict[int, Tombstone]:
+        """Those of these documents that were erased, by id."""
+        ...
+
+    def renditions(self, document_ids: Collection[int]) -> dict[int, list[Rendition]]:
+        """The files, wanted or stored, of these documents."""
+        ...
+
+    def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:
+        """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts."""
+        ...
+
+    def renditions_stored_before(
+        self, before: Instant, renditions: Collection[str], limit: int
+    ) -> list[Rendition]:
+        """STORED files of these rendition names fetched before `before`, oldest first (TTL, T09)."""
+        ...
+
+    def known_files(self, keys: Collection[ContentKey]) -> set[ContentKey]:
+        """Those of these keys for which a STORED or ERASING rendition exists; the others are orphans."""
+        ...
+
+    def removal(self, removal_id: int) -> Removal | None:
+        """One removal."""
+        ...
+
+    def removals(
+        self,
+        *,
+        stages: Collection[Stage] | None = None,
+        account_id: int | None = None,
+        document_ids: Collection[int] | None = None,
+        limit: int = 1000,
+    ) -> list[Removal]:
+        """Removals, earliest `erase_by` first."""
+        ...
+
+    def due_removals(self, now: Instant, limit: int) -> list[Removal]:
+        """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first."""
+        ...
+
+    def suspicions(self, now: Instant, limit: int) -> list[Removal]:
+        """SUSPECTED removals whose `next_try_at` ≤ now, earliest `erase_from` first (for confirmation)."""
+        ...
+
+    def figures(self) -> Figures:
+        """The whole catalog in numbers."""
+        ...
+
+    def account_figures(self) -> dict[int, AccountFigures]:
+        """Each account in numbers."""
+        ...
+
+    def job_runs(self) -> dict[str, JobRun]:
+        """The newest run of each job, by name."""
+        ...
+
+    def note(self, name: str) -> str | None:
+        """A single remembered word: schema facts, key use (T03), epoch, high-water mark of time."""
+        ...
+
+    def budget(self) -> BudgetState:
+        """What was spent and how the gate stands; a fresh state when nothing was ever spent."""
+        ...
+
+
+class Transaction(View, Protocol):
+    """One unit of work: all of it or nothing, and durable when `write` returns."""
+
+    def put_account(self, account: Account) -> None:
+        """Insert or replace by account_id."""
+        ...
+
+    def put_grant(self, grant: Grant, consent: Consent) -> None:
+        """Make this the token that holds, ending a former consent with reason `replaced`, and record the consent."""
+        ...
+
+    def end_grant(self, account_id: int, ended_at: Instant, reason: str) -> None:
+        """Forget the token for good; the consent record stays, with its end."""
+        ...
+
+    def token_fingerprint(self, token: str) -> str:
+        """A keyed digest by which a token can be recognized and not be found out."""
+        ...
+
+    def put_listing(self, listing: Listing) -> None:
+        """Insert or replace by account_id and visibility."""
+        ...
+
+    def drop_listings(self, account_id: int, keep: Collection[Visibility] = ()) -> None:
+        """Forget the listings of an account but those in `keep`."""
+        ...
+
+    def record_page(self, record: PageRecord) -> None:
+        """Keep what one page told, replacing the older record of that page."""
+        ...
+
+    def drop_pages_after(self, account_id: int, visibility: Visibility, page: int) -> None:
+        """Forget records of pages beyond `page`: the listing has shrunk."""
+        ...
+
+    def add_documents(self, documents: Sequence[Document]) -> None:
+        """Insert new documents, many at once."""
+        ...
+
+    def update_documents(self, documents: Sequence[Document]) -> None:
+        """Replace everything of these documents, by id, many at once."""
+        ...
+
+    def renew(self, document_ids: Collection[int], sent_at: Instant) -> None:
+        """Set verified_at = max(verified_at, sent_at) where LIVE; nothing else changes. The bulk path of a sweep."""
+        ...
+
+    def forget_documents(self, document_ids: Collection[int]) -> None:
+        """Delete these documents and their renditions: the personal text is gone (overwritten, `secure_delete`)."""
+        ...
+
+    def put_tombstones(self, tombstones: Iterable[Tombstone]) -> None:
+        """Insert; an older one of the same document is replaced, but a standing one goes on standing."""
+        ...
+
+    def drop_tombstones(self, document_ids: Collection[int]) -> None:
+        """Let these documents come back."""
+        ...
+
+    def put_renditions(self, renditions: Sequence[Rendition]) -> None:
+        """Insert or replace by document_id and rendition name, many at once."""
+        ...
+
+    def drop_renditions(self, keys: Collection[ContentKey]) -> None:
+        """Forget single renditions."""
+        ...
+
+    def set_rendition_state(self, keys: Collection[ContentKey], state: RenditionState) -> None:
+        """Change only the state of these renditions."""
+        ...
+
+    def add_removals(self, removals: Sequence[Removal]) -> None:
+        """Record new obligations, numbered by the catalog; a document has at most one open Scope.DOCUMENT removal.
+
+        Where one is open already, the stronger stands: a later stage, an earlier deadline, and the
+        reason of whoever is CONFIRMED.
+        """
+        ...
+
+    def update_removals(self, removals: Sequence[Removal]) -> None:
+        """Replace these removals, by removal_id, many at once."""
+        ...
+
+    def doom_account(self, account_id: int, reason: Reason, now: Instant, lease: Lease) -> int:
+        """Make every document of an account DOOMED and owe a CONFIRMED removal for each, in a few statements.
+
+        `first_unsafe_at` and the deadlines come from each document's own verified_at; open
+        suspicions become this removal. Returns how many documents are concerned.
+        """
+        ...
+
+    def put_job_run(self, run: JobRun) -> None:
+        """Remember the newest run of a job; succeeded_at is kept from before when the run failed."""
+        ...
+
+    def set_note(self, name: str, value: str) -> None:
+        """Remember a word."""
+        ...
+
+    def put_budget(self, state: BudgetState) -> None:
+        """Replace what is known of the budget; buckets not named are forgotten."""
+        ...
+
+
+class Catalog(Protocol):
+    """The durable memory."""
+
+    async def read(self, work: Callable[[View], T]) -> T:
+        """Run `work` on one consistent reading.
+
+        Raises:
+            CatalogFailure: it could not be read.
+        """
+        ...
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction (BEGIN IMMEDIATE), durable on return; an exception undoes all of it.
+
+        Raises:
+            CatalogBusy: another process holds the database.
+            CatalogBroken: the disk failed; end the process.
+        """
+        ...
+
+    async def scrub(self) -> bool:
+        """Make erased text unrecoverable: checkpoint and truncate the write-ahead log.
+
+        Returns False when a reader held it back; try again, and mind the deadline (F24).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what runs and close."""
+        ...
