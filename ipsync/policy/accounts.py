@@ -15,6 +15,7 @@ class AccountState(StrEnum):
     """Where an account stands. Only ACTIVE and PAUSED accounts are served, and only under their leases."""
 
     ACTIVE = "active"
+    DOUBTED = "doubted"  # one answer said 107, 108 or closed: hidden at once, asked once more
     PAUSED = "paused"  # not read any more; leases run out and copies are erased at their deadline
     LOST = "lost"  # 107: the grant is gone; everything hidden, being erased
     CLOSED = "closed"  # 108 or is_closed: likewise
@@ -22,6 +23,8 @@ class AccountState(StrEnum):
 
 
 SERVED_STATES = (AccountState.ACTIVE, AccountState.PAUSED)
+GRANTED_STATES = (AccountState.ACTIVE, AccountState.PAUSED, AccountState.DOUBTED)
+"""States in which a token is held and asked after."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ class Stage(StrEnum):
     SUSPECTED = "suspected"  # hidden, waiting for ipernity's word or the deadline
     CONFIRMED = "confirmed"  # must be erased
     INTENDED = "intended"  # the intent is on record: from here only forward
-    ERASED = "erased"  # bytes unlinked, directory synced, absence seen
-    GONE = "gone"  # personal text gone from the catalog, tombstone left
+    ERASED = "erased"  # bytes unlinked, absence seen, text overwritten; the log's truncation is awaited
+    GONE = "gone"  # nothing of it is left but the tombstone
     WITHDRAWN = "withdrawn"  # a false alarm: ipernity named the document again
 
 

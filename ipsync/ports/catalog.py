@@ -163,17 +163,17 @@ class View(Protocol):
         """Those of these documents that were erased, by id."""
         ...
 
-    def renditions(self, document_ids: Collection[int]) -> dict[int, list[Rendition]]:
-        """The files, wanted or stored, of these documents."""
+    def renditions(
+        self, document_ids: Collection[int], states: Collection[RenditionState] | None = None
+    ) -> dict[int, list[Rendition]]:
+        """The files of these documents, in these states (None: in any); documents without any are left out."""
         ...
 
     def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:
         """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts."""
         ...
 
-    def renditions_stored_before(
-        self, before: Instant, renditions: Collection[str], limit: int
-    ) -> list[Rendition]:
+    def renditions_stored_before(self, before: Instant, renditions: Collection[str], limit: int) -> list[Rendition]:
         """STORED files of these rendition names fetched before `before`, oldest first (TTL, T09)."""
         ...
 

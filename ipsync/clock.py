@@ -1,0 +1,102 @@
+"""The only reader of real clocks.
+
+The lease clock takes the largest of three: the wall clock, the boot-time clock carried forward from
+the last agreed instant (it counts suspend, F8), and the high-water mark kept from earlier runs. A wall
+clock set back makes nothing younger (F7); one set forward hides at once, which is the safe side (F6).
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ipsync.policy.instants import SECOND, Duration, Instant
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMark:
+    """What the clock must remember across restarts of the process.
+
+    Attributes:
+        instant: the largest instant ever given.
+        boottime: the boot-time clock at that instant, microseconds.
+        boot_id: the boot in which `boottime` has a meaning.
+    """
+
+    instant: Instant
+    boottime: Duration
+    boot_id: str
+
+    def encode(self) -> str:
+        """Write the mark as one word for the catalog."""
+        return f"{self.instant}/{self.boottime}/{self.boot_id}"
+
+    @classmethod
+    def decode(cls, text: str | None) -> "ClockMark | None":
+        """Read a mark back; anything unreadable is no mark.
+
+        Args:
+            text: what `encode` wrote, or None.
+        """
+        parts = (text or "").split("/")
+        if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+            return None
+        return cls(int(parts[0]), int(parts[1]), parts[2])
+
+
+class SystemClock:
+    """`ports.clock.Clock` on the machine's clocks."""
+
+    def __init__(self, mark: ClockMark | None = None) -> None:
+        """Begin at the present, but never before `mark`.
+
+        Args:
+            mark: the high-water mark of an earlier run; within the same boot the time since then is
+                added to it, so that a stopped daemon does not stop the clock.
+        """
+        self._boot_id = _boot_id()
+        boottime = _boottime()
+        instant = _wall()
+        if mark is not None:
+            carried = boottime - mark.boottime if mark.boot_id == self._boot_id else 0
+            instant = max(instant, mark.instant + max(0, carried))
+        self._anchor = instant
+        self._anchor_boottime = boottime
+
+    def now(self) -> Instant:
+        """The present; never less than any earlier answer."""
+        boottime = _boottime()
+        carried = self._anchor + max(0, boottime - self._anchor_boottime)
+        self._anchor = max(carried, _wall())
+        self._anchor_boottime = boottime
+        return self._anchor
+
+    async def sleep(self, duration: Duration) -> None:
+        """Wait for `duration` microseconds; a negative one does not wait."""
+        await asyncio.sleep(max(0, duration) / SECOND)
+
+    def mark(self) -> ClockMark:
+        """The high-water mark to be kept."""
+        instant = self.now()
+        return ClockMark(instant, self._anchor_boottime, self._boot_id)
+
+    def behind(self) -> Duration:
+        """How far the wall clock lies behind the lease clock: more than a moment means it was set back (F7)."""
+        return max(0, self.now() - _wall())
+
+
+def _wall() -> Instant:
+    return time.time_ns() // 1000
+
+
+def _boottime() -> Duration:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"  # a sandbox without /proc: then only wall clock and mark remain

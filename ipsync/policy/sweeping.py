@@ -1,0 +1,261 @@
+"""What one page of a listing means for what we hold: a plan as a value, before anything is done (design §3, §4).
+
+Dry run, job, log and test see the same object. Only a page that NAMES a document renews its lease;
+`total` and other pages never do (F16).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ipsync.policy.documents import (
+    Document,
+    DocumentState,
+    Facts,
+    ListedDocument,
+    Rendition,
+    RenditionState,
+    Tombstone,
+)
+from ipsync.policy.instants import Instant
+from ipsync.policy.lease import Lease, observation_applies
+from ipsync.policy.permission import PermittedView, bar, reason_for
+from ipsync.policy.removals import Reason, Removal, Scope, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the catalog holds of the documents a page names.
+
+    Attributes:
+        documents: by id.
+        tombstones: by id.
+        renditions: by document id; for documents that are not in here, files are not compared.
+    """
+
+    documents: Mapping[int, Document]
+    tombstones: Mapping[int, Tombstone]
+    renditions: Mapping[int, Sequence[Rendition]]
+
+
+@dataclass(slots=True)
+class PagePlan:
+    """What is to be done after one page.
+
+    Attributes:
+        renewed: ids of LIVE documents whose facts are as before.
+        added: documents not held so far.
+        updated: documents to be written anew: new facts, or a state that changed.
+        renditions: files to be put: new, with a new address, or to be erased first.
+        removals: obligations that arise; a document hidden by one is in `updated` too.
+        withdrawn: ids whose open suspicion is over.
+        returned: ids whose tombstone goes, since they came back.
+        ignored: ids that say nothing now: outside the view, standing tombstone, older answer, another's document.
+        foreign: those of the ignored that we hold for another account (F15).
+    """
+
+    renewed: list[int] = field(default_factory=list)
+    added: list[Document] = field(default_factory=list)
+    updated: list[Document] = field(default_factory=list)
+    renditions: list[Rendition] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    withdrawn: list[int] = field(default_factory=list)
+    returned: list[int] = field(default_factory=list)
+    ignored: list[int] = field(default_factory=list)
+    foreign: list[int] = field(default_factory=list)
+
+
+def plan_page(
+    account_id: int,
+    sent_at: Instant,
+    listed: Iterable[ListedDocument],
+    held: Held,
+    view: PermittedView,
+    lease: Lease,
+    now: Instant,
+) -> PagePlan:
+    """Compare what a page named with what is held.
+
+    Args:
+        account_id: whose listing it is.
+        sent_at: when the page was asked for; the only instant that can renew a lease.
+        listed: the documents it named.
+        held: what the catalog holds of them.
+        view: what policy allows.
+        lease: the thresholds.
+        now: the lease clock.
+    """
+    plan = PagePlan()
+    for item in listed:
+        document = held.documents.get(item.document_id)
+        if document is None:
+            _take_in(plan, account_id, sent_at, item, held.tombstones.get(item.document_id), view, now)
+        elif document.account_id != account_id:
+            plan.ignored.append(item.document_id)
+            plan.foreign.append(item.document_id)
+        elif not observation_applies(document, sent_at) or sent_at < document.verified_at:
+            plan.ignored.append(item.document_id)
+        else:
+            files = held.renditions.get(item.document_id)
+            _compare(plan, sent_at, item, document, files, view, lease, now)
+    return plan
+
+
+def _take_in(
+    plan: PagePlan,
+    account_id: int,
+    sent_at: Instant,
+    item: ListedDocument,
+    tombstone: Tombstone | None,
+    view: PermittedView,
+    now: Instant,
+) -> None:
+    if bar(view, account_id, item.facts, now) is not None:
+        plan.ignored.append(item.document_id)
+        return
+    if tombstone is not None:
+        if tombstone.stands or sent_at <= tombstone.since:
+            plan.ignored.append(item.document_id)
+            return
+        plan.returned.append(item.document_id)
+    plan.added.append(
+        Document(
+            document_id=item.document_id,
+            account_id=account_id,
+            facts=item.facts,
+            state=DocumentState.LIVE,
+            verified_at=sent_at,
+            mirrored_at=now,
+            absent_at=tombstone.since if tombstone else None,
+        )
+    )
+    plan.renditions += [
+        Rendition(item.document_id, account_id, file) for file in item.files if file.rendition in view.renditions
+    ]
+
+
+def _compare(
+    plan: PagePlan,
+    sent_at: Instant,
+    item: ListedDocument,
+    document: Document,
+    files: Sequence[Rendition] | None,
+    view: PermittedView,
+    lease: Lease,
+    now: Instant,
+) -> None:
+    barred = bar(view, document.account_id, item.facts, now)
+    if barred is not None:
+        reason = reason_for(barred, document.facts, item.facts)
+        hidden, removal = suspect(document, reason, sent_at, now, lease)
+        plan.updated.append(hidden)
+        plan.removals.append(removal)
+        return
+    if document.state is DocumentState.SUSPECT:
+        plan.withdrawn.append(document.document_id)
+    if document.state is DocumentState.LIVE and item.facts == document.facts:
+        plan.renewed.append(document.document_id)
+    else:
+        plan.updated.append(
+            replace(document, facts=item.facts, state=DocumentState.LIVE, verified_at=sent_at, hidden_at=None)
+        )
+    if files is not None:
+        _compare_files(plan, item, document, files, view, lease, now)
+
+
+def _compare_files(
+    plan: PagePlan,
+    item: ListedDocument,
+    document: Document,
+    files: Sequence[Rendition],
+    view: PermittedView,
+    lease: Lease,
+    now: Instant,
+) -> None:
+    new_version = is_new_version(document.facts, item.facts)
+    known = {rendition.file.rendition: rendition for rendition in files}
+    outdated: list[str] = []
+    for file in item.files:
+        if file.rendition not in view.renditions:
+            continue
+        rendition = known.get(file.rendition)
+        if rendition is None:
+            plan.renditions.append(Rendition(item.document_id, document.account_id, file))
+        elif new_version and rendition.state is RenditionState.STORED:
+            outdated.append(file.rendition)
+            plan.renditions.append(replace(rendition, file=file, state=RenditionState.ERASING))
+        elif rendition.file.url != file.url:
+            # A new address is worth a try at once; the stored bytes are still the same version.
+            plan.renditions.append(replace(rendition, file=file, attempts=0, next_try_at=0))
+    if outdated:
+        plan.removals.append(owe_files(document, outdated, Reason.REPLACED, now, lease))
+    unwanted = [name for name, rendition in known.items() if name not in view.renditions]
+    if unwanted:
+        plan.removals.append(owe_files(document, unwanted, Reason.POLICY_CHANGE, now, lease))
+        plan.renditions += [replace(known[name], state=RenditionState.ERASING) for name in unwanted]
+
+
+def is_new_version(before: Facts, after: Facts) -> bool:
+    """Whether the owner put another file in the document's place.
+
+    A digest that is not told on one side proves nothing; then only `replaced_at` speaks.
+    """
+    if before.replaced_at != after.replaced_at:
+        return True
+    return before.md5 is not None and after.md5 is not None and before.md5 != after.md5
+
+
+def suspect(
+    document: Document, reason: Reason, sent_at: Instant, now: Instant, lease: Lease, certificate: str = ""
+) -> tuple[Document, Removal]:
+    """Hide a document and owe its removal.
+
+    What our own configuration forbids needs nobody's confirmation; anything ipernity said only once
+    does, so that no single odd answer erases (I10).
+
+    Args:
+        document: LIVE, STALE or SUSPECT already.
+        reason: as far as it is known.
+        sent_at: the send time of the telling request.
+        now: the lease clock.
+        lease: the thresholds.
+        certificate: the evidence, without content.
+    """
+    certain = reason is Reason.POLICY_CHANGE
+    hidden = replace(
+        document,
+        state=DocumentState.DOOMED if certain else DocumentState.SUSPECT,
+        absent_at=max(sent_at, document.absent_at or 0),
+        hidden_at=document.hidden_at if document.hidden_at is not None else now,
+    )
+    removal = owe_document(hidden, reason, now, lease, Stage.CONFIRMED if certain else Stage.SUSPECTED, certificate)
+    return hidden, removal
+
+
+def owe_document(
+    document: Document, reason: Reason, now: Instant, lease: Lease, stage: Stage, certificate: str = ""
+) -> Removal:
+    """The obligation to erase a whole document, with the deadlines of its own last verification."""
+    return Removal(
+        document_id=document.document_id,
+        account_id=document.account_id,
+        reason=reason,
+        stage=stage,
+        scope=Scope.DOCUMENT,
+        first_unsafe_at=document.verified_at,
+        detected_at=now,
+        hidden_at=document.hidden_at if document.hidden_at is not None else now,
+        erase_from=lease.erase_from(document.verified_at),
+        erase_by=lease.erase_by(document.verified_at),
+        confirmed_at=None if stage is Stage.SUSPECTED else now,
+        certificate=certificate,
+    )
+
+
+def owe_files(document: Document, renditions: Collection[str], reason: Reason, now: Instant, lease: Lease) -> Removal:
+    """The obligation to erase some files of a document that itself may stay."""
+    return replace(
+        owe_document(document, reason, now, lease, Stage.CONFIRMED),
+        scope=Scope.FILES,
+        renditions=tuple(sorted(renditions)),
+        hidden_at=now,
+    )
