@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 from ipsync.policy.instants import HOUR, Duration, Instant
 from ipsync.policy.lease import Lease
-from ipsync.policy.listings import Listing
+from ipsync.policy.listings import Listing, pages_of
 
 SWEEP_SHARE = 0.5
 """Part of the request budget that sweeps may use; the rest confirms, retries, checks grants and serves new accounts."""
 
 SHORTEST_PERIOD_PARTS = 288
 """The window over the shortest period: at W = 24 h no listing is swept more often than every 5 minutes (T21)."""
+
+MOST_PAGES = pages_of(1_000_000) + 2
+"""After how many pages a sweep is cut off, whatever `pages` claims (F16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,4 @@ def due_listings(listings: Sequence[Listing], now: Instant) -> list[Listing]:
 
 def next_try(now: Instant, attempts: int, first: Duration, longest: Duration) -> Instant:
     """When to try again after `attempts` failures in a row: doubling from `first`, at most `longest`."""
-    return now + min(longest, first * 2 ** min(max(0, attempts - 1), 30))
-
-
-def most_pages(pages_at_start: int) -> int:
-    """After how many pages a sweep is cut off, whatever `pages` claims (F16)."""
-    return 2 * pages_at_start + 10
+    return now + min(longest, first * (1 << min(max(0, attempts - 1), 30)))

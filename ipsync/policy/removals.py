@@ -23,6 +23,10 @@ class Reason(StrEnum):
     POLICY_CHANGE = "policy-change"
 
 
+OWN_REASONS = frozenset({Reason.OWNER_REQUEST, Reason.EXPIRED, Reason.POLICY_CHANGE})
+"""Reasons that arise here and now, so that no earlier instant was unsafe."""
+
+
 class Stage(StrEnum):
     """How far a removal is. Each step may be repeated; the order is design §6."""
 
@@ -88,9 +92,9 @@ def is_due(removal: Removal, now: Instant) -> bool:
 
     A suspicion waits for confirmation, but never past `erase_from`: at the deadline we erase
     regardless (I2). Anything confirmed is due at once unless its last try failed a moment ago, and
-    the deadline outranks that pause too.
+    the deadline outranks that pause too. What is ERASED waits for the log only.
     """
-    if removal.stage in (Stage.GONE, Stage.WITHDRAWN):
+    if removal.stage in (Stage.ERASED, Stage.GONE, Stage.WITHDRAWN):
         return False
     if now >= removal.erase_from:
         return True

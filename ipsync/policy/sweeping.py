@@ -19,7 +19,7 @@ from ipsync.policy.documents import (
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease, observation_applies
 from ipsync.policy.permission import PermittedView, bar, reason_for
-from ipsync.policy.removals import Reason, Removal, Scope, Stage
+from ipsync.policy.removals import OWN_REASONS, Reason, Removal, Scope, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def owe_document(
         reason=reason,
         stage=stage,
         scope=Scope.DOCUMENT,
-        first_unsafe_at=document.verified_at,
+        first_unsafe_at=now if reason in OWN_REASONS else document.verified_at,
         detected_at=now,
         hidden_at=document.hidden_at if document.hidden_at is not None else now,
         erase_from=lease.erase_from(document.verified_at),

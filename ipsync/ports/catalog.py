@@ -159,6 +159,14 @@ class View(Protocol):
         """Up to `limit` documents in these states verified before `before`, oldest verification first."""
         ...
 
+    def documents_wanting_details(self, limit: int) -> list[Document]:
+        """LIVE documents of ACTIVE accounts without details, or with details older than `modified_at`."""
+        ...
+
+    def documents_detailed_before(self, before: Instant, limit: int) -> list[Document]:
+        """Documents whose details were fetched before `before` (TTL of metadata, T09)."""
+        ...
+
     def tombstones(self, document_ids: Collection[int]) -> dict[int, Tombstone]:
         """Those of these documents that were erased, by id."""
         ...

@@ -1,0 +1,258 @@
+"""Purge: erase what must go, so that nothing of it is left, and look before saying so (design §6).
+
+Order: hidden → intent on record → bytes unlinked, directories synced, absence seen → text overwritten,
+tombstone left → write-ahead log truncated → gone. Each step may be repeated after a crash at any instant.
+Nothing that ipernity says or fails to say is asked here: what is due is in the catalog.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+
+from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
+from ipsync.policy.instants import Instant
+from ipsync.policy.planning import next_try
+from ipsync.policy.removals import Reason, Removal, Scope, Stage, is_breach
+from ipsync.policy.rules import Rules
+from ipsync.ports.catalog import Catalog, Transaction, View
+from ipsync.ports.clock import Clock
+from ipsync.ports.observer import Observer
+from ipsync.ports.store import ContentKey, ContentStore, Erased, StoreFailure
+
+_BATCHES_PER_SCRUB = 20
+
+
+@dataclass(slots=True)
+class PurgeReport:
+    """What one run erased.
+
+    Attributes:
+        breaches: removals that were done later than the law allows.
+        failed: removals whose bytes could not be erased yet.
+        unscrubbed: whether erased text still lies in the write-ahead log, held there by a reader.
+    """
+
+    erased: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    breaches: int = 0
+    failed: int = 0
+    unscrubbed: bool = False
+
+
+class Purge:
+    """The worker that erases."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: ContentStore,
+        store_lock: asyncio.Lock,
+        clock: Clock,
+        rules: Rules,
+        observer: Observer,
+    ) -> None:
+        """Wire the job.
+
+        Args:
+            catalog: the durable memory.
+            store: where the bytes are.
+            store_lock: held while files get or lose their names, so that no download is kept for a
+                document that was just erased.
+            clock: the lease clock.
+            rules: the thresholds.
+            observer: who is told.
+        """
+        self._catalog = catalog
+        self._store = store
+        self._store_lock = store_lock
+        self._clock = clock
+        self._rules = rules
+        self._observer = observer
+
+    async def plan(self, limit: int = 1000) -> list[Removal]:
+        """What the next run would erase, changing nothing (`purge --dry-run`)."""
+        now = self._clock.now()
+        return await self._catalog.read(lambda view: view.due_removals(now, limit))
+
+    async def run(self, batch: int = 500) -> PurgeReport:
+        """Erase everything that is due, in batches, the earliest deadline first.
+
+        Args:
+            batch: removals per transaction and directory sync.
+        """
+        report = PurgeReport()
+        failed: set[int] = set()
+        for turn in count(1):
+            now = self._clock.now()
+            intended = await self._catalog.write(partial(_intend, now=now, limit=batch, passed_over=frozenset(failed)))
+            if not intended:
+                break
+            done = await self._erase(intended, report)
+            failed |= {removal.removal_id for removal in intended} - {removal.removal_id for removal in done}
+            await self._catalog.write(partial(self._forget, removals=done, now=self._clock.now()))
+            if turn % _BATCHES_PER_SCRUB == 0:
+                await self._finish(report)
+        await self._finish(report)
+        return report
+
+    async def _erase(self, removals: list[Removal], report: PurgeReport) -> list[Removal]:
+        """Unlink the bytes of a batch, one by one where the batch as a whole fails. Returns what is absent now."""
+        try:
+            erased = await self._unlink(removals)
+        except StoreFailure:
+            return await self._erase_singly(removals, report)
+        report.files += erased.files
+        report.size_bytes += erased.size_bytes
+        return removals
+
+    async def _erase_singly(self, removals: list[Removal], report: PurgeReport) -> list[Removal]:
+        """Isolate what cannot be erased, so that it blocks nobody else's removal."""
+        done: list[Removal] = []
+        for removal in removals:
+            try:
+                erased = await self._unlink([removal])
+            except StoreFailure:
+                report.failed += 1
+                await self._put_off(removal)
+                continue
+            report.files += erased.files
+            report.size_bytes += erased.size_bytes
+            done.append(removal)
+        return done
+
+    async def _unlink(self, removals: Sequence[Removal]) -> Erased:
+        whole = sorted({(entry.account_id, entry.document_id) for entry in removals if entry.scope is Scope.DOCUMENT})
+        files = [
+            ContentKey(entry.account_id, entry.document_id, name)
+            for entry in removals
+            if entry.scope is Scope.FILES
+            for name in entry.renditions
+        ]
+        async with self._store_lock:
+            return await asyncio.to_thread(_unlink, self._store, whole, files)
+
+    async def _put_off(self, removal: Removal) -> None:
+        window = self._rules.lease.window
+        attempts = removal.attempts + 1
+        later = next_try(self._clock.now(), attempts, window // 8640, window // 288)
+        waiting = replace(removal, attempts=attempts, next_try_at=later)
+        await self._catalog.write(lambda tx: tx.update_removals([waiting]))
+        self._observer.warning(
+            "purge.failed",
+            "The store could not erase a document; it is tried again.",
+            account_id=removal.account_id,
+            document_id=removal.document_id,
+            attempts=attempts,
+        )
+
+    def _forget(self, tx: Transaction, removals: Sequence[Removal], now: Instant) -> None:
+        """Overwrite the personal text, leave the tombstones, and record that only the log remains."""
+        whole = [removal for removal in removals if removal.scope is Scope.DOCUMENT]
+        tx.forget_documents([removal.document_id for removal in whole])
+        tx.put_tombstones(
+            Tombstone(removal.document_id, removal.account_id, removal.reason.value, now) for removal in whole
+        )
+        _free_files(tx, [removal for removal in removals if removal.scope is Scope.FILES], self._rules)
+        tx.update_removals([replace(removal, stage=Stage.ERASED) for removal in removals])
+
+    async def _finish(self, report: PurgeReport) -> None:
+        """Truncate the log, then say gone. While a reader holds it back, nothing is said (F24)."""
+        waiting = await self._catalog.read(lambda view: view.removals(stages={Stage.ERASED}, limit=1))
+        if not waiting:
+            return
+        if not await self._catalog.scrub():
+            report.unscrubbed = True
+            self._observer.warning("purge.unscrubbed", "A reader holds back the log's truncation; it is tried again.")
+            return
+        now = self._clock.now()
+        while done := await self._catalog.write(partial(_say_gone, now=now)):
+            for removal in done:
+                report.erased += 1
+                report.breaches += is_breach(removal, now)
+                self._observer.removal_done(removal)
+
+
+def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[int]) -> list[Removal]:
+    """Put the intent on record: from here a document only goes forward (design §6).
+
+    The counts of files and bytes are those of the catalog, taken while its rows are still there.
+    """
+    due = [entry for entry in tx.due_removals(now, limit + len(passed_over)) if entry.removal_id not in passed_over]
+    due = due[:limit]
+    held = tx.renditions([entry.document_id for entry in due], (RenditionState.STORED, RenditionState.ERASING))
+    intended = [
+        replace(
+            _counted(entry, held.get(entry.document_id, ())),
+            stage=Stage.INTENDED,
+            confirmed_at=now if entry.confirmed_at is None else entry.confirmed_at,
+            certificate=entry.certificate if entry.stage is not Stage.SUSPECTED else f"{entry.certificate}; deadline",
+        )
+        for entry in due
+    ]
+    tx.update_removals(intended)
+    whole = [entry.document_id for entry in intended if entry.scope is Scope.DOCUMENT]
+    documents = tx.documents(whole)
+    tx.update_documents([_doomed(document, now) for document in documents.values()])
+    return intended
+
+
+def _counted(removal: Removal, held: Sequence[Rendition]) -> Removal:
+    going = [entry for entry in held if removal.scope is Scope.DOCUMENT or entry.file.rendition in removal.renditions]
+    return replace(removal, files_erased=len(going), bytes_erased=sum(entry.size_bytes for entry in going))
+
+
+def _doomed(document: Document, now: Instant) -> Document:
+    hidden_at = document.hidden_at if document.hidden_at is not None else now
+    return replace(document, state=DocumentState.DOOMED, hidden_at=hidden_at)
+
+
+def _unlink(store: ContentStore, whole: Sequence[tuple[int, int]], files: Sequence[ContentKey]) -> Erased:
+    first = store.erase_documents(whole) if whole else Erased(0, 0)
+    second = store.erase_files(files) if files else Erased(0, 0)
+    return Erased(first.files + second.files, first.size_bytes + second.size_bytes)
+
+
+def _free_files(tx: Transaction, removals: Sequence[Removal], rules: Rules) -> None:
+    """After single files went: want them again where they are still permitted, else forget the row."""
+    held = tx.renditions([removal.document_id for removal in removals])
+    wanted: list[Rendition] = []
+    dropped: list[ContentKey] = []
+    for removal in removals:
+        for rendition in held.get(removal.document_id, []):
+            name = rendition.file.rendition
+            if name not in removal.renditions:
+                continue
+            if name in rules.view.renditions and removal.reason is not Reason.POLICY_CHANGE:
+                wanted.append(_wanted_again(rendition))
+            else:
+                dropped.append(ContentKey(rendition.account_id, rendition.document_id, name))
+    tx.put_renditions(wanted)
+    tx.drop_renditions(dropped)
+
+
+def _wanted_again(rendition: Rendition) -> Rendition:
+    return replace(
+        rendition,
+        state=RenditionState.WANTED,
+        size_bytes=0,
+        digest=None,
+        content_type="",
+        stored_at=None,
+        attempts=0,
+        next_try_at=0,
+    )
+
+
+def _say_gone(tx: Transaction, now: Instant) -> list[Removal]:
+    erased = tx.removals(stages={Stage.ERASED}, limit=1000)
+    gone = [replace(removal, stage=Stage.GONE, gone_at=now) for removal in erased]
+    tx.update_removals(gone)
+    return gone
+
+
+def count_due(view: View, now: Instant) -> int:
+    """How many removals are due now, up to a thousand, for status lines."""
+    return len(view.due_removals(now, 1000))

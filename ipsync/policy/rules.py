@@ -1,0 +1,41 @@
+"""Everything policy that the jobs are given, as one frozen value; a reload gives them another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ipsync.policy.documents import MEDIA, ORIGINAL, THUMBNAIL_LABELS
+from ipsync.policy.instants import Duration
+from ipsync.policy.lease import Lease
+from ipsync.policy.permission import PermittedView
+
+
+@dataclass(frozen=True, slots=True)
+class TimeToLive:
+    """How long each kind of content is kept before it is erased, and fetched anew if still permitted (T09)."""
+
+    metadata: Duration
+    thumbnail: Duration
+    media: Duration
+    original: Duration
+
+    def of_renditions(self) -> tuple[tuple[tuple[str, ...], Duration], ...]:
+        """Rendition names with their time to live."""
+        return ((THUMBNAIL_LABELS, self.thumbnail), ((MEDIA,), self.media), ((ORIGINAL,), self.original))
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The configured policy.
+
+    Attributes:
+        permissions: what a member is asked for, by area (T13).
+        details: whether description and tags are fetched, one request per document.
+        accounts_most: how many accounts may be taken in (T04), or None.
+    """
+
+    lease: Lease
+    view: PermittedView
+    ttl: TimeToLive
+    permissions: Mapping[str, str] = field(default_factory=lambda: {"doc": "read"})
+    details: bool = False
+    accounts_most: int | None = None
