@@ -188,7 +188,11 @@ def _compare_files(
             plan.renditions.append(replace(rendition, file=file, attempts=0, next_try_at=0))
     if outdated:
         plan.removals.append(owe_files(document, outdated, Reason.REPLACED, now, lease))
-    unwanted = [name for name, rendition in known.items() if name not in view.renditions]
+    unwanted = [
+        name
+        for name, rendition in known.items()
+        if name not in view.renditions and rendition.state is not RenditionState.ERASING
+    ]
     if unwanted:
         plan.removals.append(owe_files(document, unwanted, Reason.POLICY_CHANGE, now, lease))
         plan.renditions += [replace(known[name], state=RenditionState.ERASING) for name in unwanted]

@@ -69,13 +69,21 @@ class Incoming(MediaSink, Protocol):
         """Give it its name, replacing what had that name. Not durable until the next `make_durable`.
 
         Raises:
+            NotStored: it was erased while it was being received, and stays erased.
             StoreFull: no room.
             StoreBroken: the disk failed.
         """
         ...
 
+    def close(self) -> None:
+        """Let go of it, leaving what was received for a later `receive` of the same key.
+
+        May be called at any time; after `keep` or `discard` it does nothing.
+        """
+        ...
+
     def discard(self) -> None:
-        """Erase what was received. May be called at any time, also after `keep` (then it does nothing)."""
+        """Erase what was received. May be called at any time; after `keep` or `close` it does nothing."""
         ...
 
 
@@ -86,6 +94,7 @@ class ContentStore(Protocol):
         """Begin a file, or take up a cut download of the same key.
 
         Raises:
+            StoreFailure: the same key is being received already.
             StoreFull: the free-space floor is reached.
         """
         ...
@@ -112,6 +121,10 @@ class ContentStore(Protocol):
         Raises:
             NotStored: there is none.
         """
+        ...
+
+    def stored_bytes(self, key: ContentKey) -> int | None:
+        """How large a stored file is, by looking; None where there is none."""
         ...
 
     def erase_documents(self, documents: Sequence[tuple[int, int]]) -> Erased:

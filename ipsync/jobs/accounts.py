@@ -1,0 +1,195 @@
+"""Accounts: take in a member who authorized the application, pause, resume, let go (T12-T15, T19)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ipsync.jobs.obligations import end_account
+from ipsync.policy.accounts import (
+    Account,
+    AccountState,
+    Consent,
+    Grant,
+    excess_permissions,
+    missing_permissions,
+)
+from ipsync.policy.instants import Instant
+from ipsync.policy.removals import Reason
+from ipsync.policy.rules import Rules
+from ipsync.ports.catalog import Catalog, Transaction
+from ipsync.ports.clock import Clock
+from ipsync.ports.observer import Observer
+from ipsync.ports.source import Granted, Source
+
+
+class AccountRefusedError(Exception):
+    """An account cannot be taken in or changed; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """An account as it stands after an authorization.
+
+    Attributes:
+        excess: permissions granted beyond need (T13).
+        again: whether it replaced an earlier grant.
+    """
+
+    account: Account
+    permissions: Mapping[str, str]
+    excess: Mapping[str, str]
+    again: bool
+
+
+class Accounts:
+    """The door through which members come in and go."""
+
+    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, observer: Observer) -> None:
+        """Wire the job.
+
+        Args:
+            source: ipernity.
+            catalog: the durable memory.
+            clock: the lease clock.
+            rules: the permissions to ask for, and how many accounts may be taken in.
+            observer: who is told.
+        """
+        self._source = source
+        self._catalog = catalog
+        self._clock = clock
+        self._rules = rules
+        self._observer = observer
+
+    async def begin(self) -> tuple[str, str]:
+        """Begin a desktop authorization.
+
+        Returns:
+            The address of ipernity's own page for the member (T14), and the frob to finish with.
+
+        Raises:
+            SourceFailure: ipernity did not give a frob.
+        """
+        frob = await self._source.frob()
+        return self._source.authorize_url(self._rules.permissions, frob), frob
+
+    async def finish(self, frob: str) -> TakenIn:
+        """Exchange an approved frob and take the member in, or renew the grant.
+
+        Args:
+            frob: from `begin`, or from the web flow's callback.
+
+        Raises:
+            FrobUnused: the member has not approved yet.
+            AccountRefusedError: permissions are lacking, or no more accounts may be taken in.
+            SourceFailure: ipernity did not answer.
+        """
+        granted = await self._source.exchange(frob)
+        lacking = missing_permissions(granted.permissions, self._rules.permissions)
+        if lacking:
+            words = ", ".join(f"{area}: {level}" for area, level in sorted(lacking.items()))
+            raise AccountRefusedError(f"the member did not grant what is needed ({words}): ask to authorize again")
+        taken = await self._catalog.write(partial(self._take_in, granted=granted))
+        self._observer.event(
+            "account.added",
+            "A member authorized the application.",
+            account_id=taken.account.account_id,
+            consent_epoch=taken.account.consent_epoch,
+        )
+        return taken
+
+    def _take_in(self, tx: Transaction, granted: Granted) -> TakenIn:
+        now = self._clock.now()
+        known = tx.account(granted.account_id)
+        present = [entry for entry in tx.accounts() if entry.state in (AccountState.ACTIVE, AccountState.PAUSED)]
+        most = self._rules.accounts_most
+        if most is not None and len(present) >= most and known not in present:
+            raise AccountRefusedError(
+                f"an API key that awaits validation is for tests: no more than {most} accounts (key.status, T04)"
+            )
+        account = Account(
+            account_id=granted.account_id,
+            username=granted.username,
+            realname=granted.realname,
+            state=AccountState.ACTIVE,
+            consent_epoch=known.consent_epoch + 1 if known else 1,
+            added_at=now,
+            checked_at=granted.sent_at,
+            next_check_at=now + self._rules.lease.window // 2,
+        )
+        tx.put_account(account)
+        tx.put_grant(
+            Grant(granted.account_id, granted.token, granted.permissions),
+            Consent(
+                account_id=granted.account_id,
+                consent_epoch=account.consent_epoch,
+                fingerprint=tx.token_fingerprint(granted.token),
+                permissions=granted.permissions,
+                granted_at=now,
+            ),
+        )
+        # What changed in the grant takes effect at once: everything is read anew.
+        for listing in tx.listings(granted.account_id):
+            tx.put_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1))
+        return TakenIn(
+            account, granted.permissions, excess_permissions(granted.permissions, self._rules.permissions), bool(known)
+        )
+
+    async def pause(self, account_id: int) -> Account:
+        """Stop reading an account. Its leases run out: hidden after S, erased by the deadline, unless resumed.
+
+        Raises:
+            AccountRefusedError: there is no such active account.
+        """
+        return await self._change(account_id, AccountState.ACTIVE, AccountState.PAUSED)
+
+    async def resume(self, account_id: int) -> Account:
+        """Read a paused account again, at once.
+
+        Raises:
+            AccountRefusedError: there is no such paused account.
+        """
+        return await self._change(account_id, AccountState.PAUSED, AccountState.ACTIVE)
+
+    async def _change(self, account_id: int, before: AccountState, after: AccountState) -> Account:
+        def change(tx: Transaction) -> Account:
+            account = tx.account(account_id)
+            if account is None or account.state is not before:
+                state = "unknown" if account is None else account.state.value
+                raise AccountRefusedError(f"account {account_id} is {state}, not {before.value}")
+            changed = replace(account, state=after, retry_at=0)
+            tx.put_account(changed)
+            now = self._clock.now()
+            for listing in tx.listings(account_id):
+                tx.put_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1))
+            return changed
+
+        changed = await self._catalog.write(change)
+        self._observer.event(f"account.{after.value}", "An account changed its state.", account_id=account_id)
+        return changed
+
+    async def remove(self, account_id: int) -> int:
+        """Let an account go: hide everything at once, forget the token, owe the erasure of all copies.
+
+        Only the copies here go; nothing at ipernity is touched (T19).
+
+        Returns:
+            How many documents are to be erased.
+
+        Raises:
+            AccountRefusedError: there is no such account.
+        """
+
+        def remove(tx: Transaction) -> int:
+            now: Instant = self._clock.now()
+            account = tx.account(account_id)
+            if account is None:
+                raise AccountRefusedError(f"account {account_id} is unknown: see `ipsync account list`")
+            return end_account(
+                tx, account, AccountState.REMOVED, Reason.OWNER_REQUEST, "removed", now, self._rules.lease
+            )
+
+        documents = await self._catalog.write(remove)
+        self._observer.event(
+            "account.removed", "An account was removed; its copies are being erased.", account_id=account_id
+        )
+        return documents
