@@ -1,0 +1,105 @@
+"""Every event name a log record can carry: the machine's half of the log, stable across releases.
+
+A name once published keeps its meaning. New events are added here and nowhere else, so that this
+file is the whole list an operator can filter and count by.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Event(StrEnum):
+    """The dotted name of what happened, with its meaning for the reference.
+
+    Attributes:
+        meaning: when a record of this name is written.
+    """
+
+    meaning: str
+
+    def __new__(cls, name: str, meaning: str) -> Self:
+        """Make the member a string of its `name`, and keep the `meaning` beside it."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning = meaning
+        return member
+
+    DAEMON_STARTING = "daemon.starting", "the daemon begins; nothing is served yet"
+    DAEMON_READY = "daemon.ready", "the boot gate was passed and the daemon serves"
+    DAEMON_RELOADED = "daemon.reloaded", "a changed configuration took effect"
+    DAEMON_RELOAD_REFUSED = "daemon.reload-refused", "a changed configuration was wrong; the old one holds"
+    DAEMON_STOPPING = "daemon.stopping", "the daemon was asked to end and finishes its work"
+    DAEMON_STOPPED = "daemon.stopped", "the daemon has ended in order"
+    DAEMON_FAILED = "daemon.failed", "the daemon cannot go on and ends"
+    PROCESS_CRASHED = "process.crashed", "an error nobody caught ended the process or a thread"
+
+    BOOT_STEP = "boot.step", "one step of the boot gate was done"
+    BOOT_REFUSED = "boot.refused", "the boot gate does not let the daemon serve"
+
+    JOB_STARTED = "job.started", "a job began to run"
+    JOB_DONE = "job.done", "a job ended well"
+    JOB_FAILED = "job.failed", "a job ended badly; it will be nudged again"
+
+    ACCOUNT_ADDED = "account.added", "a member authorized the application"
+    ACCOUNT_CHECKED = "account.checked", "a grant was confirmed by ipernity"
+    ACCOUNT_PAUSED = "account.paused", "an account is not read any more; its leases run out"
+    ACCOUNT_RESUMED = "account.resumed", "an account is read again"
+    ACCOUNT_REMOVED = "account.removed", "an account was taken out; its copies are erased"
+    ACCOUNT_GRANT_LOST = "account.grant-lost", "a member revoked the grant; everything is hidden"
+    ACCOUNT_CLOSED = "account.closed", "a member's account is closed; everything is hidden"
+    ACCOUNT_EXCESS = "account.excess-permissions", "a member granted more than is used"
+    ACCOUNT_SHED = "account.shed", "an account was given up because the budget no longer carries it"
+
+    SYNC_PAGE_READ = "sync.page-read", "one page of a listing was read"
+    SYNC_PAGE_FAILED = "sync.page-failed", "a page could not be read; nothing was observed"
+    SYNC_SWEEP_DONE = "sync.sweep-done", "all pages of a listing were read"
+    SYNC_SUSPECTED = "sync.suspected", "documents are absent from their listing and were hidden"
+    SYNC_SEEN_AGAIN = "sync.seen-again", "hidden documents were named again and are served again"
+    SYNC_TRIPWIRE = "sync.tripwire", "too much went missing at once; erasing waits for confirmation or deadline"
+    SYNC_REJECTED = "sync.rejected", "one entry of a listing was refused, e.g. another member's document"
+
+    CONFIRM_ANSWERED = "confirm.answered", "ipernity said what became of a hidden document"
+
+    REMOVAL_OPENED = "removal.opened", "something must be erased by a deadline"
+    REMOVAL_INTENDED = "removal.intended", "the intent to erase is on record"
+    REMOVAL_ERASED = "removal.erased", "bytes were unlinked and their absence was seen"
+    REMOVAL_GONE = "removal.gone", "bytes and personal text are gone"
+    REMOVAL_WITHDRAWN = "removal.withdrawn", "a suspicion proved false"
+    REMOVAL_FAILED = "removal.failed", "an erasure could not be done and is tried again"
+    REMOVAL_BREACH = "removal.breach", "something was erased later than the law allows"
+
+    EXPIRY_DUE = "expiry.due", "stored content reached the end of its time and is erased"
+
+    MEDIA_STORED = "media.stored", "a file was downloaded and stored"
+    MEDIA_FAILED = "media.failed", "a file could not be had now"
+    MEDIA_REJECTED = "media.rejected", "a file was refused for good: forbidden host, too large, no media"
+
+    REQUEST_SENT = "request.sent", "a request to ipernity was answered"
+    REQUEST_FAILED = "request.failed", "a request to ipernity failed"
+
+    BUDGET_STOPPED = "budget.stopped", "ipernity's quota is reached; nothing is sent for a while"
+    BUDGET_PROBED = "budget.probed", "one request asks whether the quota is open again"
+    BUDGET_RESUMED = "budget.resumed", "requests flow again"
+    BUDGET_CHANGED = "budget.changed", "the share of the configured caps in use was changed"
+
+    CATALOG_OPENED = "catalog.opened", "the database was opened and fits this version"
+    CATALOG_MIGRATED = "catalog.migrated", "the database was brought to this version"
+    CATALOG_BUSY = "catalog.busy", "a reader or another process held the database"
+    CATALOG_FAILED = "catalog.failed", "the database could not do something"
+
+    STORE_DURABLE = "store.durable", "a group of files was made durable"
+    STORE_ORPHAN = "store.orphan", "a file nobody knows was erased"
+    STORE_FULL = "store.full", "no room for new content; erasing still works"
+    STORE_DAMAGED = "store.damaged", "a stored file is not what was written; it is not served"
+    STORE_FAILED = "store.failed", "the disk answered an error"
+
+    CLOCK_STEPPED = "clock.stepped", "the wall clock disagrees with the lease clock"
+
+    WEB_LISTENING = "web.listening", "the HTTP server accepts connections"
+    WEB_STOPPED = "web.stopped", "the HTTP server has ended"
+    WEB_FAILED = "web.failed", "a request could not be answered because of an error of ours"
+    WEB_UNAUTHORIZED = "web.unauthorized", "too many requests came with a wrong token"
+    WEB_CUT = "web.cut", "a connection was cut: too slow, or what it carried may not be shown any more"
+
+    LIBRARY = "library.message", "a library has something to say"
+    LOG_FAILED = "log.failed", "a record could not be written and was dropped"

@@ -1,0 +1,248 @@
+"""Every metric, declared once, with its unit and the closed set of words its labels may hold (design §8).
+
+Labels are our own words only: no account name, no id, no title, nothing ipernity sent. A word that
+is not declared here counts as `other`, so that no caller can open a label to the world.
+"""
+
+from collections.abc import Iterable
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+import ipsync
+from ipsync.policy.documents import DocumentState
+from ipsync.policy.instants import Duration, Instant, seconds
+from ipsync.policy.removals import Reason
+
+OTHER = "other"
+METHODS = (
+    "auth.getFrob",
+    "auth.getToken",
+    "auth.checkToken",
+    "user.get",
+    "doc.getList",
+    "doc.get",
+    "account.getQuota",
+    "test.echo",
+)
+OUTCOMES = (
+    "ok",
+    "gone",
+    "refused",
+    "grant-lost",
+    "account-closed",
+    "key-refused",
+    "quota",
+    "later",
+    "malformed",
+    "frob-unused",
+)
+WINDOWS = ("second", "minute", "hour", "day")
+STATES = (*(state.value for state in DocumentState), "gone")
+JOBS = (
+    "sync",
+    "confirm",
+    "purge",
+    "expiry",
+    "grants",
+    "media",
+    "details",
+    "probe",
+    "checkpoint",
+    "audit",
+    "orphans",
+)
+MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
+ROUTES = ("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media")
+REASONS = tuple(reason.value for reason in Reason)
+
+_AGES_SECONDS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 57600, 72000, 79200, 82800, 86400)
+"""From a second to the law's 24 h, with the lease's own marks (20 h, 22 h, 23 h) among the bounds."""
+
+_STATUS_CODES = range(100, 600)
+
+# Creation instants of each series would double the page, and nobody asks for them.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # reason: it has no annotations
+
+
+class Metrics:
+    """The metrics of one daemon, in a registry of their own, so that two of them never mix.
+
+    Label words are checked here; durations are handed in as microseconds and shown in seconds.
+    """
+
+    def __init__(self, *, jobs: Iterable[str] = JOBS, methods: Iterable[str] = METHODS) -> None:
+        """Declare everything.
+
+        Args:
+            jobs: the names the `job` label may have.
+            methods: the API methods the `method` label may have.
+        """
+        self._jobs = frozenset(jobs)
+        self._methods = frozenset(methods)
+        registry = self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._declare_traffic(registry)
+        self._declare_promise(registry)
+
+    def _declare_traffic(self, registry: CollectorRegistry) -> None:
+        self._build = Gauge("ipsync_build_info", "Which version runs; always 1.", ["version"], registry=registry)
+        self._build.labels(ipsync.__version__).set(1)
+        self._requests = Counter(
+            "ipsync_requests_total",
+            "Requests sent to ipernity, by method and by what the answer asks of us.",
+            ["method", "outcome"],
+            registry=registry,
+        )
+        self._budget_remaining = Gauge(
+            "ipsync_budget_remaining", "Requests that may still be sent in this window.", ["window"], registry=registry
+        )
+        self._budget_limit = Gauge(
+            "ipsync_budget_limit", "Requests allowed in this window.", ["window"], registry=registry
+        )
+        self._utilization = Gauge(
+            "ipsync_utilization",
+            "Share of the request budget that keeping all leases needs (U = P/(B·W_s)); below 1 or leases are lost.",
+            registry=registry,
+        )
+        self._sweep_pages = Counter("ipsync_sweep_pages_total", "Listing pages read by sweeps.", registry=registry)
+        self._media_downloads = Counter(
+            "ipsync_media_downloads_total", "Finished attempts to download a file.", ["outcome"], registry=registry
+        )
+        self._media_bytes = Counter(
+            "ipsync_media_bytes_total", "Bytes of files received from media hosts.", registry=registry
+        )
+        self._http_requests = Counter(
+            "ipsync_http_requests_total",
+            "Requests answered by the HTTP server, by route and status code.",
+            ["route", "status"],
+            registry=registry,
+        )
+        self._job_success = Gauge(
+            "ipsync_job_last_success_timestamp_seconds",
+            "When a job last ended well, in seconds since the Unix epoch.",
+            ["job"],
+            registry=registry,
+        )
+
+    def _declare_promise(self, registry: CollectorRegistry) -> None:
+        self._oldest_lease_age = Gauge(
+            "ipsync_oldest_lease_age_seconds",
+            "Age of the oldest verification among the documents that are served; 0 when there are none.",
+            registry=registry,
+        )
+        self._min_slack = Gauge(
+            "ipsync_min_slack_seconds",
+            "Time left until the first of all legal deadlines; negative means it was missed.",
+            registry=registry,
+        )
+        self._documents = Gauge(
+            "ipsync_documents",
+            "Documents known, by state; gone ones are remembered by number only.",
+            ["state"],
+            registry=registry,
+        )
+        self._removals = Counter(
+            "ipsync_removals_total", "Removals completed, by reason.", ["reason"], registry=registry
+        )
+        self._time_to_hide = Histogram(
+            "ipsync_time_to_hide_seconds",
+            "From the last moment a document was surely permitted until it was hidden.",
+            buckets=_AGES_SECONDS,
+            registry=registry,
+        )
+        self._time_to_erase = Histogram(
+            "ipsync_time_to_erase_seconds",
+            "From the last moment a document was surely permitted until nothing of it was left.",
+            buckets=_AGES_SECONDS,
+            registry=registry,
+        )
+        self._breaches = Counter(
+            "ipsync_deadline_breaches_total", "Removals completed later than the law allows.", registry=registry
+        )
+        self._overdue = Gauge(
+            "ipsync_overdue_documents",
+            "Documents still held although they should have been erased by now.",
+            registry=registry,
+        )
+        self._store_bytes = Gauge("ipsync_store_bytes", "Bytes of files stored.", registry=registry)
+        for state in STATES:
+            self._documents.labels(state).set(0)
+        for reason in REASONS:
+            self._removals.labels(reason)
+
+    def count_request(self, method: str, outcome: str) -> None:
+        """Count one request to ipernity, by API `method` and `outcome` (one of `OUTCOMES`)."""
+        self._requests.labels(
+            method if method in self._methods else OTHER, outcome if outcome in OUTCOMES else OTHER
+        ).inc()
+
+    def set_budget(self, window: str, limit: int, remaining: int) -> None:
+        """Show a budget `window` (one of `WINDOWS`): how many requests it allows and how many are left."""
+        word = window if window in WINDOWS else OTHER
+        self._budget_limit.labels(word).set(limit)
+        self._budget_remaining.labels(word).set(remaining)
+
+    def set_utilization(self, share: float) -> None:
+        """Show U, the share of the budget that keeping every lease needs."""
+        self._utilization.set(share)
+
+    def set_leases(self, oldest_age: Duration, min_slack: Duration, overdue_documents: int) -> None:
+        """Show how near the deadlines are.
+
+        Args:
+            oldest_age: of the oldest verification among served documents, 0 when there are none.
+            min_slack: until the first legal deadline; negative when it was missed.
+            overdue_documents: held although they should have been erased by now.
+        """
+        self._oldest_lease_age.set(seconds(oldest_age))
+        self._min_slack.set(seconds(min_slack))
+        self._overdue.set(overdue_documents)
+
+    def set_documents(self, state: str, count: int) -> None:
+        """Show how many documents are in a `state` (one of `STATES`)."""
+        self._documents.labels(state if state in STATES else OTHER).set(count)
+
+    def count_removal(self, reason: str, hidden_after: Duration, erased_after: Duration, *, breach: bool) -> None:
+        """Count one completed removal of a document.
+
+        Args:
+            reason: a `policy.removals.Reason`.
+            hidden_after: from `first_unsafe_at` until it was hidden.
+            erased_after: from `first_unsafe_at` until it was gone.
+            breach: whether that was later than the law allows.
+        """
+        self._removals.labels(str(reason) if reason in REASONS else OTHER).inc()
+        self._time_to_hide.observe(max(0.0, seconds(hidden_after)))
+        self._time_to_erase.observe(max(0.0, seconds(erased_after)))
+        if breach:
+            self._breaches.inc()
+
+    def count_sweep_page(self) -> None:
+        """Count one listing page read by a sweep."""
+        self._sweep_pages.inc()
+
+    def set_store_bytes(self, size_bytes: int) -> None:
+        """Show how many bytes of files are stored."""
+        self._store_bytes.set(size_bytes)
+
+    def set_job_success(self, job: str, ended_at: Instant) -> None:
+        """Show when `job` last ended well."""
+        self._job_success.labels(job if job in self._jobs else OTHER).set(seconds(ended_at))
+
+    def count_media(self, outcome: str, received_bytes: int) -> None:
+        """Count one attempt to download a file: its `outcome` (one of `MEDIA_OUTCOMES`) and the bytes received."""
+        self._media_downloads.labels(outcome if outcome in MEDIA_OUTCOMES else OTHER).inc()
+        self._media_bytes.inc(max(0, received_bytes))
+
+    def count_http(self, route: str, status: int) -> None:
+        """Count one answer of the HTTP server, by our own name of the `route` and its `status` code."""
+        self._http_requests.labels(
+            route if route in ROUTES else OTHER, str(status) if status in _STATUS_CODES else OTHER
+        ).inc()
+
+    def render(self) -> tuple[bytes, str]:
+        """Give all metrics as Prometheus reads them, with the content type of that text."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
