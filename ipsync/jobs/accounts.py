@@ -18,8 +18,10 @@ from ipsync.policy.removals import Reason
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.source import Granted, Source
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
 
 
 class AccountRefusedError(Exception):
@@ -44,7 +46,7 @@ class TakenIn:
 class Accounts:
     """The door through which members come in and go."""
 
-    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, observer: Observer) -> None:
+    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules) -> None:
         """Wire the job.
 
         Args:
@@ -52,13 +54,11 @@ class Accounts:
             catalog: the durable memory.
             clock: the lease clock.
             rules: the permissions to ask for, and how many accounts may be taken in.
-            observer: who is told.
         """
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
-        self._observer = observer
 
     async def begin(self) -> tuple[str, str]:
         """Begin a desktop authorization.
@@ -89,8 +89,8 @@ class Accounts:
             words = ", ".join(f"{area}: {level}" for area, level in sorted(lacking.items()))
             raise AccountRefusedError(f"the member did not grant what is needed ({words}): ask to authorize again")
         taken = await self._catalog.write(partial(self._take_in, granted=granted))
-        self._observer.event(
-            "account.added",
+        _log.info(
+            Event.ACCOUNT_ADDED,
             "A member authorized the application.",
             account_id=taken.account.account_id,
             consent_epoch=taken.account.consent_epoch,
@@ -164,7 +164,8 @@ class Accounts:
             return changed
 
         changed = await self._catalog.write(change)
-        self._observer.event(f"account.{after.value}", "An account changed its state.", account_id=account_id)
+        event = Event.ACCOUNT_PAUSED if after is AccountState.PAUSED else Event.ACCOUNT_RESUMED
+        _log.info(event, "An account changed its state.", account_id=account_id)
         return changed
 
     async def remove(self, account_id: int) -> int:
@@ -189,7 +190,5 @@ class Accounts:
             )
 
         documents = await self._catalog.write(remove)
-        self._observer.event(
-            "account.removed", "An account was removed; its copies are being erased.", account_id=account_id
-        )
+        _log.info(Event.ACCOUNT_REMOVED, "An account was removed; its copies are being erased.", account_id=account_id)
         return documents

@@ -19,7 +19,6 @@ from ipsync.policy.removals import Reason, Removal, Stage
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.source import (
     AccountClosed,
     Gone,
@@ -31,6 +30,9 @@ from ipsync.ports.source import (
     Source,
     SourceFailure,
 )
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class ConfirmReport:
 class Confirm:
     """The confirmation of suspicions, one `doc.get` each."""
 
-    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, observer: Observer) -> None:
+    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules) -> None:
         """Wire the job.
 
         Args:
@@ -53,13 +55,11 @@ class Confirm:
             catalog: the durable memory.
             clock: the lease clock.
             rules: what may be held, and for how long.
-            observer: who is told.
         """
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
-        self._observer = observer
 
     async def run(self, limit: int = 100) -> ConfirmReport:
         """Ask about up to `limit` suspicions, the nearest deadline first.
@@ -107,8 +107,8 @@ class Confirm:
         report.withdrawn += withdrawn
         report.confirmed += not withdrawn
         if withdrawn:
-            self._observer.event(
-                "removal.withdrawn",
+            _log.info(
+                Event.REMOVAL_WITHDRAWN,
                 "A suspicion was a false alarm: the document is shared as before.",
                 account_id=removal.account_id,
                 document_id=removal.document_id,
@@ -136,8 +136,8 @@ class Confirm:
         attempts = removal.attempts + 1
         later = next_try(self._clock.now(), attempts, window // 2880, window // 48)
         await self._catalog.write(lambda tx: _try_later(tx, removal.removal_id, attempts, later))
-        self._observer.warning(
-            "confirm.unanswered",
+        _log.warning(
+            Event.CONFIRM_UNANSWERED,
             "A suspicion could not be confirmed yet; the document stays hidden.",
             account_id=removal.account_id,
             document_id=removal.document_id,

@@ -9,7 +9,6 @@ from ipsync.policy.permission import bar
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.source import Gone, KeyRefused, Lane, QuotaReached, Seen, Source, SourceFailure
 
 
@@ -24,7 +23,7 @@ class DetailsReport:
 class Details:
     """The fetcher of an owner's words about a document."""
 
-    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, observer: Observer) -> None:
+    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules) -> None:
         """Wire the job.
 
         Args:
@@ -32,13 +31,11 @@ class Details:
             catalog: the durable memory.
             clock: the lease clock.
             rules: whether details are wanted at all.
-            observer: who is told.
         """
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
-        self._observer = observer
 
     async def run(self, limit: int = 200) -> DetailsReport:
         """Fetch the details of up to `limit` documents; nothing where they are not configured."""

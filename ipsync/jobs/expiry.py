@@ -14,8 +14,10 @@ from ipsync.policy.rules import Rules
 from ipsync.policy.sweeping import owe_document, owe_files, suspect
 from ipsync.ports.catalog import Catalog, Transaction
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.store import ContentKey
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
 
 _BATCH = 500
 
@@ -42,19 +44,17 @@ class ExpiryReport:
 class Expiry:
     """The judge of ages."""
 
-    def __init__(self, catalog: Catalog, clock: Clock, rules: Rules, observer: Observer) -> None:
+    def __init__(self, catalog: Catalog, clock: Clock, rules: Rules) -> None:
         """Wire the job.
 
         Args:
             catalog: the durable memory.
             clock: the lease clock.
             rules: thresholds, times to live, the permitted view.
-            observer: who is told.
         """
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
-        self._observer = observer
 
     async def run(self) -> ExpiryReport:
         """Hide what is stale, doom what is overdue, owe the erasure of what is past its TTL."""
@@ -70,8 +70,8 @@ class Expiry:
         while found := await self._catalog.write(self._expire_details):
             report.details += found
         if report.stale or report.overdue:
-            self._observer.warning(
-                "lease.expired",
+            _log.warning(
+                Event.LEASE_EXPIRED,
                 "Documents could not be verified in time.",
                 hidden=report.stale,
                 being_erased=report.overdue,
@@ -92,8 +92,8 @@ class Expiry:
                 break
             cursor = last
         if barred:
-            self._observer.event(
-                "policy.applied", "Documents left the permitted view by our own configuration.", documents=barred
+            _log.info(
+                Event.POLICY_APPLIED, "Documents left the permitted view by our own configuration.", documents=barred
             )
         return barred
 

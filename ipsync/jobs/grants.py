@@ -18,7 +18,6 @@ from ipsync.policy.removals import Reason
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.source import (
     AccountClosed,
     Granted,
@@ -29,6 +28,9 @@ from ipsync.ports.source import (
     Source,
     SourceFailure,
 )
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class GrantsReport:
 class Grants:
     """The check of every token, each half a window, and at once where one answer raised a doubt."""
 
-    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, observer: Observer) -> None:
+    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules) -> None:
         """Wire the job.
 
         Args:
@@ -52,13 +54,11 @@ class Grants:
             catalog: the durable memory.
             clock: the lease clock.
             rules: the permissions needed, and the thresholds.
-            observer: who is told.
         """
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
-        self._observer = observer
 
     @property
     def check_period(self) -> Duration:
@@ -110,8 +110,8 @@ class Grants:
         reason = Reason.ACCOUNT_CLOSED if closed else Reason.GRANT_LOST
         state = AccountState.CLOSED if closed else AccountState.LOST
         documents = end_account(tx, account, state, reason, reason.value, now, self._rules.lease)
-        self._observer.warning(
-            "account.ended",
+        _log.warning(
+            Event.ACCOUNT_CLOSED if closed else Event.ACCOUNT_GRANT_LOST,
             "A grant is gone: everything of the account is hidden and being erased.",
             account_id=account_id,
             reason=reason.value,
@@ -125,7 +125,7 @@ class Grants:
         state = account.state
         if granted.account_id != account_id:
             # A token that names somebody else proves nothing about this account (F15).
-            self._observer.warning("account.mismatch", "A token belongs to another member.", account_id=account_id)
+            _log.warning(Event.ACCOUNT_MISMATCH, "A token belongs to another member.", account_id=account_id)
             return
         lacking = missing_permissions(granted.permissions, self._rules.permissions)
         tx.put_account(
@@ -142,8 +142,8 @@ class Grants:
         )
         beyond = excess_permissions(granted.permissions, self._rules.permissions)
         if beyond:
-            self._observer.event(
-                "account.excess", "A token grants more than is used.", account_id=account_id, areas=_words(beyond)
+            _log.info(
+                Event.ACCOUNT_EXCESS, "A token grants more than is used.", account_id=account_id, areas=_words(beyond)
             )
 
 

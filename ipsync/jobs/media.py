@@ -17,9 +17,11 @@ from ipsync.policy.planning import next_try
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.source import Fetched, MediaFailure, MediaLater, MediaRejected, MediaSource
 from ipsync.ports.store import ContentKey, ContentStore, Incoming, StoredFile, StoreFailure, StoreFull
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
 
 _AT_ONCE = 4
 _BATCH = 64
@@ -59,7 +61,6 @@ class Media:
         store_lock: asyncio.Lock,
         clock: Clock,
         rules: Rules,
-        observer: Observer,
     ) -> None:
         """Wire the job.
 
@@ -70,7 +71,6 @@ class Media:
             store_lock: held while files get or lose their names.
             clock: the lease clock.
             rules: which renditions are wanted.
-            observer: who is told.
         """
         self._media = media
         self._catalog = catalog
@@ -78,7 +78,6 @@ class Media:
         self._store_lock = store_lock
         self._clock = clock
         self._rules = rules
-        self._observer = observer
 
     async def run(self, on_batch: Callable[[MediaReport], None] | None = None) -> MediaReport:
         """Fetch what is wanted, batch by batch, until nothing is wanted now or the store is full.
@@ -127,14 +126,14 @@ class Media:
             fetched = await self._media.fetch(rendition.file, incoming)
         except StoreFull:
             report.full = True
-            self._observer.warning("store.full", "The store is full: nothing new is fetched, erasing goes on.")
+            _log.warning(Event.STORE_FULL, "The store is full: nothing new is fetched, erasing goes on.")
             return None
         except (MediaFailure, StoreFailure) as failure:
             report.failed += 1
             if isinstance(failure, MediaRejected):
                 await asyncio.to_thread(incoming.discard)
-                self._observer.warning(
-                    "media.rejected",
+                _log.warning(
+                    Event.MEDIA_REJECTED,
                     "A file was not stored.",
                     document_id=rendition.document_id,
                     rendition=rendition.file.rendition,

@@ -10,8 +10,10 @@ from pathlib import Path
 from ipsync.jobs.media import key_of
 from ipsync.policy.documents import Rendition, RenditionState
 from ipsync.ports.catalog import Catalog, Transaction, View
-from ipsync.ports.observer import Observer
 from ipsync.ports.store import ContentKey, ContentStore
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
 
 _BATCH = 500
 
@@ -32,19 +34,17 @@ class OrphansReport:
 class Orphans:
     """The comparison of store and catalog, in both directions, a batch at a time."""
 
-    def __init__(self, catalog: Catalog, store: ContentStore, store_lock: asyncio.Lock, observer: Observer) -> None:
+    def __init__(self, catalog: Catalog, store: ContentStore, store_lock: asyncio.Lock) -> None:
         """Wire the job.
 
         Args:
             catalog: the durable memory.
             store: where the bytes are.
             store_lock: held while files get or lose their names.
-            observer: who is told.
         """
         self._catalog = catalog
         self._store = store
         self._store_lock = store_lock
-        self._observer = observer
 
     async def run(self) -> OrphansReport:
         """Walk the store, then the catalog."""
@@ -60,8 +60,8 @@ class Orphans:
                 break
             cursor = following
         if report.orphans or report.lost:
-            self._observer.warning(
-                "store.mended", "Store and catalog did not agree.", orphans=report.orphans, lost=report.lost
+            _log.warning(
+                Event.STORE_ORPHAN, "Store and catalog did not agree.", orphans=report.orphans, lost=report.lost
             )
         return report
 

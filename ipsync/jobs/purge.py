@@ -18,8 +18,10 @@ from ipsync.policy.removals import Reason, Removal, Scope, Stage, is_breach
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.store import ContentKey, ContentStore, Erased, StoreFailure
+from ipsync.telemetry import Event, Metrics, get_log
+
+_log = get_log(__name__)
 
 _BATCHES_PER_SCRUB = 20
 
@@ -52,7 +54,7 @@ class Purge:
         store_lock: asyncio.Lock,
         clock: Clock,
         rules: Rules,
-        observer: Observer,
+        metrics: Metrics,
     ) -> None:
         """Wire the job.
 
@@ -63,14 +65,14 @@ class Purge:
                 document that was just erased.
             clock: the lease clock.
             rules: the thresholds.
-            observer: who is told.
+            metrics: what is counted.
         """
         self._catalog = catalog
         self._store = store
         self._store_lock = store_lock
         self._clock = clock
         self._rules = rules
-        self._observer = observer
+        self._metrics = metrics
 
     async def plan(self, limit: int = 1000) -> list[Removal]:
         """What the next run would erase, changing nothing (`purge --dry-run`)."""
@@ -140,12 +142,27 @@ class Purge:
         later = next_try(self._clock.now(), attempts, window // 8640, window // 288)
         waiting = replace(removal, attempts=attempts, next_try_at=later)
         await self._catalog.write(lambda tx: tx.update_removals([waiting]))
-        self._observer.warning(
-            "purge.failed",
+        _log.warning(
+            Event.REMOVAL_FAILED,
             "The store could not erase a document; it is tried again.",
             account_id=removal.account_id,
             document_id=removal.document_id,
             attempts=attempts,
+        )
+
+    def _tell(self, removal: Removal, gone_at: Instant) -> None:
+        """Count what is gone, from the last moment at which it surely was permitted."""
+        since = removal.first_unsafe_at
+        self._metrics.count_removal(
+            removal.reason.value, removal.hidden_at - since, gone_at - since, breach=is_breach(removal, gone_at)
+        )
+        _log.info(
+            Event.REMOVAL_GONE,
+            "Nothing of it is left.",
+            account_id=removal.account_id,
+            document_id=removal.document_id,
+            reason=removal.reason.value,
+            files=removal.files_erased,
         )
 
     def _forget(self, tx: Transaction, removals: Sequence[Removal], now: Instant) -> None:
@@ -165,14 +182,14 @@ class Purge:
             return
         if not await self._catalog.scrub():
             report.unscrubbed = True
-            self._observer.warning("purge.unscrubbed", "A reader holds back the log's truncation; it is tried again.")
+            _log.warning(Event.CATALOG_BUSY, "A reader holds back the log's truncation; it is tried again.")
             return
         now = self._clock.now()
         while done := await self._catalog.write(partial(_say_gone, now=now)):
             for removal in done:
                 report.erased += 1
                 report.breaches += is_breach(removal, now)
-                self._observer.removal_done(removal)
+                self._tell(removal, now)
 
 
 def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[int]) -> list[Removal]:

@@ -19,7 +19,6 @@ from ipsync.policy.rules import Rules
 from ipsync.policy.sweeping import Held, PagePlan, plan_page, suspect
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.observer import Observer
 from ipsync.ports.source import (
     AccountClosed,
     GrantLost,
@@ -30,6 +29,9 @@ from ipsync.ports.source import (
     Source,
     SourceFailure,
 )
+from ipsync.telemetry import Event, Metrics, get_log
+
+_log = get_log(__name__)
 
 _UNFINISHED = (RenditionState.WANTED, RenditionState.FAILED)
 _MISSING_BATCH = 500
@@ -81,7 +83,7 @@ class Sync:
         catalog: Catalog,
         clock: Clock,
         rules: Rules,
-        observer: Observer,
+        metrics: Metrics,
         requests_per_hour: Callable[[], float],
     ) -> None:
         """Wire the job.
@@ -91,14 +93,14 @@ class Sync:
             catalog: the durable memory.
             clock: the lease clock.
             rules: what may be held, and for how long.
-            observer: who is told.
+            metrics: what is counted.
             requests_per_hour: what the budget is believed to allow now.
         """
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
-        self._observer = observer
+        self._metrics = metrics
         self._requests_per_hour = requests_per_hour
 
     async def run(
@@ -166,14 +168,14 @@ class Sync:
             now = self._clock.now()
             hidden = await self._catalog.write(partial(doubt_account, account_id=account_id, failure=failure, now=now))
             if hidden:
-                self._observer.warning(
-                    "account.doubted", "An account was hidden: its grant seems lost.", account_id=account_id
+                _log.warning(
+                    Event.ACCOUNT_DOUBTED, "An account was hidden: its grant seems lost.", account_id=account_id
                 )
             report.failures[account_id] = failure.reason
         except (QuotaReached, KeyRefused) as failure:
             report.stopped = str(failure)
             report.failures[account_id] = failure.reason
-            self._observer.warning("sync.stopped", "Reading has stopped.", reason=failure.reason, code=failure.code)
+            _log.warning(Event.SYNC_STOPPED, "Reading has stopped.", reason=failure.reason, code=failure.code)
         except SourceFailure as failure:
             await self._put_off(turn.account, failure)
             report.failures[account_id] = failure.reason
@@ -184,8 +186,8 @@ class Sync:
         shortest, longest = lease.window // 2880, lease.window // 48
         retry_at = next_try(self._clock.now(), account.failures + 1, shortest, longest)
         await self._catalog.write(lambda tx: note_failure(tx, account.account_id, failure.reason, retry_at))
-        self._observer.warning(
-            "sync.failed",
+        _log.warning(
+            Event.SYNC_PAGE_FAILED,
             "A listing could not be read; it is tried again later.",
             account_id=account.account_id,
             method=failure.method,
@@ -209,10 +211,12 @@ class Sync:
             return None
         following, plan = applied
         report.count(plan, len(answer.documents))
-        self._observer.page_read()
+        self._metrics.count_sweep_page()
         if plan.foreign:
-            self._observer.warning(
-                "sync.foreign", "A listing named documents that belong to another account.", count=len(plan.foreign)
+            _log.warning(
+                Event.SYNC_REJECTED,
+                "A listing named documents that belong to another account.",
+                count=len(plan.foreign),
             )
         if following.sweep_started_at is not None and _is_last(answer):
             following = await self._complete(following, answer.sent_at, report)
@@ -256,8 +260,8 @@ class Sync:
         report.missing += missing
         report.sweeps += 1
         following = await self._catalog.write(lambda tx: self._finish(tx, listing, started))
-        self._observer.event(
-            "sweep.completed",
+        _log.info(
+            Event.SYNC_SWEEP_DONE,
             "A sweep of a listing is complete.",
             account_id=listing.account_id,
             visibility=listing.visibility.word,
