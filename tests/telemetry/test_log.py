@@ -5,9 +5,11 @@ import re
 import sys
 import threading
 import warnings
+from pathlib import Path
 
 import pytest
 
+import ipsync
 from ipsync.telemetry import Event, configure_logging, get_log, log_context
 
 log = get_log("ipsync.tests")
@@ -93,7 +95,7 @@ def test_a_cause_brings_its_traceback(logging_to):
         missing()
     except LookupError as error:
         log.exception(Event.JOB_FAILED, "It failed.")
-        log.critical(Event.JOB_FAILED, "It failed.", cause=error)
+        log.critical(Event.JOB_FAILED, "It failed.", error)
     assert "test_a_cause_brings_its_traceback" in str(written.records[0]["exception"])
     assert "LookupError: the row is not there" in str(written.records[0]["exception"])
     assert written.records[1]["exception"] == written.records[0]["exception"]
@@ -179,3 +181,10 @@ def test_importing_warns_of_nothing():
         warnings.simplefilter("always")
         configure_logging("info", "console", ())()
     assert seen == []
+
+
+def test_every_event_the_program_names_is_on_the_list():
+    used = set()
+    for path in Path(ipsync.__file__).parent.rglob("*.py"):
+        used.update(re.findall(r"\bEvent\.([A-Z_]+)\b", path.read_text()))
+    assert used <= set(Event.__members__)
