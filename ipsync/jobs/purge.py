@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
-from ipsync.policy.instants import Instant
+from ipsync.policy.instants import Instant, seconds
 from ipsync.policy.planning import next_try
 from ipsync.policy.removals import Reason, Removal, Scope, Stage, is_breach
 from ipsync.policy.rules import Rules
@@ -152,18 +152,20 @@ class Purge:
 
     def _tell(self, removal: Removal, gone_at: Instant) -> None:
         """Count what is gone, from the last moment at which it surely was permitted."""
-        since = removal.first_unsafe_at
-        self._metrics.count_removal(
-            removal.reason.value, removal.hidden_at - since, gone_at - since, breach=is_breach(removal, gone_at)
-        )
-        _log.info(
-            Event.REMOVAL_GONE,
-            "Nothing of it is left.",
-            account_id=removal.account_id,
-            document_id=removal.document_id,
-            reason=removal.reason.value,
-            files=removal.files_erased,
-        )
+        since, late = removal.first_unsafe_at, is_breach(removal, gone_at)
+        self._metrics.count_removal(removal.reason.value, removal.hidden_at - since, gone_at - since, breach=late)
+        facts: dict[str, object] = {
+            "account_id": removal.account_id,
+            "document_id": removal.document_id,
+            "reason": removal.reason.value,
+            "files": removal.files_erased,
+            "hidden_after_seconds": seconds(removal.hidden_at - since),
+            "erased_after_seconds": seconds(gone_at - since),
+        }
+        if late:
+            _log.error(Event.REMOVAL_BREACH, "Something was erased later than the law allows.", **facts)
+        else:
+            _log.info(Event.REMOVAL_GONE, "Nothing of it is left.", **facts)
 
     def _forget(self, tx: Transaction, removals: Sequence[Removal], now: Instant) -> None:
         """Overwrite the personal text, leave the tombstones, and record that only the log remains."""

@@ -1,0 +1,173 @@
+"""Which job runs how often. The only module that knows APScheduler.
+
+The scheduler nudges and owes nothing: what is due is in the catalog, so a lost tick, a long run or a
+restart loses nothing. Periods follow the window, so that a test may live a day in thirty seconds.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from functools import partial
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from ipsync.policy.instants import MILLISECOND, SECOND, Duration, Instant
+from ipsync.ports.catalog import Catalog, CatalogBroken, JobRun, Transaction
+from ipsync.ports.clock import Clock
+from ipsync.telemetry import Event, Metrics, get_log, log_context
+
+_log = get_log(__name__)
+
+SHORTEST_PERIOD: Duration = 50 * MILLISECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """One job and when it is reminded of its work.
+
+    Attributes:
+        job: its name in logs and metrics.
+        period: how often, microseconds.
+        run: the work; what it returns is not looked at.
+        then: jobs to be nudged when it has ended well, since it may have made work for them.
+    """
+
+    job: str
+    period: Duration
+    run: Callable[[], Awaitable[object]]
+    then: tuple[str, ...] = ()
+
+
+def period_of(window: Duration, parts: int) -> Duration:
+    """A period that is the window over `parts`, but never so short that the machine only counts time."""
+    return max(SHORTEST_PERIOD, window // parts)
+
+
+class Schedule:
+    """The job table in motion. A job never runs twice at once; a nudge while it runs means once more after."""
+
+    def __init__(
+        self,
+        nudges: Sequence[Nudge],
+        catalog: Catalog,
+        clock: Clock,
+        metrics: Metrics,
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        """Take the job table.
+
+        Args:
+            nudges: the jobs.
+            catalog: where runs are recorded.
+            clock: the lease clock.
+            metrics: what is counted.
+            on_fatal: told when the process must end (a disk that fails while the database writes, F4).
+        """
+        self._nudges = {nudge.job: nudge for nudge in nudges}
+        self._catalog = catalog
+        self._clock = clock
+        self._metrics = metrics
+        self._on_fatal = on_fatal
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin; every job is nudged at once, in the order of the table."""
+        for nudge in self._nudges.values():
+            self._scheduler.add_job(
+                self.nudge,
+                "interval",
+                args=(nudge.job,),
+                seconds=nudge.period / SECOND,
+                id=nudge.job,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+        self._scheduler.start()
+        for job in self._nudges:
+            self.nudge(job)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether nudges are being given."""
+        return bool(self._scheduler.running) and not self._stopping
+
+    def nudge(self, job: str) -> None:
+        """Remind a job of its work, now."""
+        if self._stopping:
+            return
+        if job in self._running:
+            self._again.add(job)
+            return
+        task = asyncio.create_task(self._run(self._nudges[job]), name=f"ipsync {job}")
+        self._running[job] = task
+        task.add_done_callback(partial(self._ended, job))
+
+    def _ended(self, job: str, _task: asyncio.Task[None]) -> None:
+        del self._running[job]
+        if job in self._again:
+            self._again.discard(job)
+            self.nudge(job)
+
+    async def _run(self, nudge: Nudge) -> None:
+        started = self._clock.now()
+        failure = ""
+        with log_context(job=nudge.job):
+            try:
+                await nudge.run()
+            except CatalogBroken as broken:
+                self._on_fatal(broken)
+                return
+            except Exception as error:  # noqa: BLE001  # reason: one job's mistake must not end the others
+                failure = type(error).__name__
+                _log.error(Event.JOB_FAILED, "A job failed; it will be nudged again.", cause=error)
+            await self._record(nudge.job, started, failure)
+        if not failure:
+            for following in nudge.then:
+                self.nudge(following)
+
+    async def _record(self, job: str, started: Instant, failure: str) -> None:
+        ended = self._clock.now()
+        run = JobRun(job, started, ended, failure, None if failure else ended)
+        if not failure:
+            self._metrics.set_job_success(job, ended)
+        try:
+            await self._catalog.write(partial(_put_run, run=run))
+        except CatalogBroken as broken:
+            self._on_fatal(broken)
+        except Exception as error:  # noqa: BLE001  # reason: the record of a run is worth less than the run
+            _log.error(Event.JOB_FAILED, "The run of a job could not be recorded.", cause=error, ended_job=job)
+
+    async def stop(self, patience: Duration) -> bool:
+        """Give no more nudges, let running jobs end, then cancel what is left.
+
+        APScheduler's own shutdown would cancel running coroutines, so we drain first.
+
+        Args:
+            patience: how long running jobs may take, microseconds.
+
+        Returns:
+            Whether everything ended by itself.
+        """
+        self._stopping = True
+        if self._scheduler.running:
+            self._scheduler.pause()
+        tasks = list(self._running.values())
+        orderly = True
+        if tasks:
+            _, pending = await asyncio.wait(tasks, timeout=patience / SECOND)
+            orderly = not pending
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        return orderly
+
+
+def _put_run(tx: Transaction, run: JobRun) -> None:
+    tx.put_job_run(run)
