@@ -1,0 +1,84 @@
+# Every target sets up what it needs in .venv, from requirements whose hashes are pinned.
+# Needed beforehand: make, git and Python 3.11 or newer with venv (Debian: apt-get install make git python3-venv).
+
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(UPGRADE)
+
+.PHONY: help demo test check bench coverage format lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo      watch ipsync mirror a simulated ipernity, and forget what its members take back'
+	@echo 'make test      everything that must hold: make check, then all tests'
+	@echo 'make check     style, types, floors, declared libraries'
+	@echo 'make bench     the measurements, each beside its bound'
+	@echo 'make coverage  all tests, and which lines they never reached'
+	@echo 'make format    put the code into its one shape'
+	@echo 'make lock      pin the libraries anew (make lock UPGRADE=--upgrade takes newer ones)'
+	@echo 'make clean     take away everything that make made, the virtual environment included'
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/ipsync demo
+
+# pytest comes last, so that its closing line is the last line.
+test: check
+	$(BIN)/pytest -n auto
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry ipsync
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks
+
+coverage: $(VENV)/dev.stamp
+	$(BIN)/coverage erase
+	$(BIN)/coverage run --branch --source=ipsync -m pytest
+	$(BIN)/coverage report --show-missing --skip-covered
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# dev.txt decides; the smaller ones take their versions from it. No address may get in: whoever installs has
+# a package index of their own.
+lock: $(VENV)/dev.stamp
+	$(COMPILE) pyproject.toml requirements/build.in requirements/tools.in \
+		--extra speed --extra demo --extra test -o requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra speed --extra demo \
+		-c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra speed -c requirements/dev.txt -o requirements/run.txt
+	@! grep -nE '://|index-url|find-links' requirements/*.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'ipsync needs Python 3.11 or newer. Debian: apt-get install python3 python3-venv.'; \
+		echo 'If it has another name here, say so: make PYTHON=python3.12 ...'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'This Python cannot make virtual environments. Debian: apt-get install python3-venv'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(BIN)/python
+	@echo 'Setting up $(VENV); the first time this takes a minute.'
+	$(PIP) install --require-hashes -r requirements/demo.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Everything of demo.txt is in dev.txt.
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo 'Setting up $(VENV); the first time this takes a minute.'
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/demo.stamp $@
