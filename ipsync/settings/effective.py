@@ -1,0 +1,146 @@
+"""The settings in force, as one frozen value, and what they mean to policy.
+
+No one reads the file or the environment again after this; a reload builds another value.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ipsync.policy.accounts import needed_permissions
+from ipsync.policy.lease import Lease
+from ipsync.policy.licenses import LICENSES
+from ipsync.policy.permission import Agreement, KeyUse, PermittedView
+from ipsync.policy.rules import Rules, TimeToLive
+from ipsync.settings.problems import Problem
+from ipsync.settings.secrets import Secrets
+from ipsync.settings.sections import (
+    TESTING,
+    AgreementEntry,
+    Api,
+    Budget,
+    Database,
+    Key,
+    Log,
+    Mirror,
+    Operator,
+    RemovalSection,
+    SecretFiles,
+    Store,
+    Ttl,
+    Web,
+)
+
+TESTING_CAPS = {"per_second": 2, "per_minute": 60, "per_hour": 300, "per_day": 2_000}
+"""The largest caps while the key awaits validation (T04)."""
+TESTING_ACCOUNTS = 5
+"""The most accounts while the key awaits validation (T04)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything configured, checked.
+
+    Attributes:
+        file: the configuration file, absolute.
+        given: dotted keys that stand in the file; the others have their defaults.
+        warnings: what is odd but no reason to refuse.
+    """
+
+    file: Path
+    operator: Operator
+    key: Key
+    api: Api
+    budget: Budget
+    mirror: Mirror
+    agreements: tuple[AgreementEntry, ...]
+    ttl: Ttl
+    removal: RemovalSection
+    database: Database
+    store: Store
+    web: Web
+    log: Log
+    secret_files: SecretFiles
+    secrets: Secrets
+    given: frozenset[str] = frozenset()
+    warnings: tuple[Problem, ...] = field(default=())
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether the key awaits validation, so that everything is for tests only (T04)."""
+        return self.key.status == TESTING
+
+    @property
+    def accounts_most(self) -> int | None:
+        """How many accounts may be taken in, or None where the budget alone decides (T04)."""
+        return TESTING_ACCOUNTS if self.is_testing else None
+
+    @property
+    def permissions(self) -> Mapping[str, str]:
+        """What members are asked for, derived from what is mirrored (T13)."""
+        return needed_permissions(self.mirror.content, self.mirror.visibility)
+
+    def permitted_view(self) -> PermittedView:
+        """What policy allows us to hold (T06, T07)."""
+        return PermittedView(
+            use=self.key.use,
+            visibility=frozenset(self.mirror.visibility),
+            media=frozenset(self.mirror.media),
+            safety=frozenset(self.mirror.safety),
+            licenses=licenses_in_force(self.mirror, self.key, bool(self.agreements)),
+            renditions=self.mirror.renditions,
+            agreements=tuple(
+                Agreement(account_id=entry.owner, reference=entry.reference, until=entry.until)
+                for entry in self.agreements
+            ),
+        )
+
+    def lease(self) -> Lease:
+        """The thresholds that follow from the window (design §3)."""
+        return Lease(window=self.removal.window)
+
+    def rules(self) -> Rules:
+        """Everything policy that the jobs are given."""
+        return Rules(
+            lease=self.lease(),
+            view=self.permitted_view(),
+            ttl=TimeToLive(
+                metadata=self.ttl.metadata,
+                thumbnail=self.ttl.thumbnail,
+                media=self.ttl.media,
+                original=self.ttl.original,
+            ),
+            permissions=self.permissions,
+            details=self.mirror.details,
+            accounts_most=self.accounts_most,
+        )
+
+    def user_agent(self, version: str) -> str:
+        """How every request names the application and its operator (T02); printable ASCII, fit for a header.
+
+        Args:
+            version: ipsync's own.
+        """
+        name = _ascii(self.operator.application).replace(" ", "-") or "ipsync-application"
+        about = f"{_ascii(self.operator.purpose)[:120]}; {_ascii(self.operator.contact)}"
+        return f"{name} ipsync/{version} ({about})"
+
+
+def licenses_in_force(mirror: Mirror, key: Key, agreements: bool) -> frozenset[int]:
+    """License numbers that may be mirrored at all.
+
+    Args:
+        mirror: its `licenses`; None means any.
+        key: a commercial key leaves out what forbids commerce, unless an agreement may allow it.
+        agreements: whether there are any; which owner's is decided for each document (T07).
+    """
+    wanted = frozenset(LICENSES) if mirror.licenses is None else frozenset(mirror.licenses)
+    if key.use is KeyUse.COMMERCIAL and not agreements:
+        return frozenset(number for number in wanted if LICENSES[number].commercial)
+    return wanted
+
+
+def _ascii(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return " ".join("".join(mark for mark in plain if mark.isprintable() and mark not in "()\\").split())
