@@ -20,7 +20,7 @@ DAY: Duration = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: dict[str, Duration] = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)")
 
 
 def from_unix_seconds(seconds: int) -> Instant:
@@ -59,8 +59,11 @@ def parse_duration(text: str) -> Duration:
 
 
 def duration_text(duration: Duration) -> str:
-    """Write a duration with the largest unit that divides it, the inverse of `parse_duration`."""
+    """Write a duration of whole milliseconds with the largest unit that divides it; a day is written as 24h.
+
+    The inverse of `parse_duration`, up to the first millisecond.
+    """
     for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)):
         if duration and duration % size == 0 and not (unit == "d" and duration == DAY):
             return f"{duration // size}{unit}"
-    return f"{duration / MILLISECOND:g}ms" if duration else "0s"
+    return f"{duration // MILLISECOND}ms" if duration else "0s"

@@ -1,0 +1,55 @@
+"""How often listings are read, and in which order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipsync.policy.documents import Visibility
+from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
+from ipsync.policy.lease import Lease
+from ipsync.policy.listings import Listing, pages_of
+from ipsync.policy.planning import MOST_PAGES, due_listings, next_try, plan_sweeps
+
+
+def test_pages_of_a_listing() -> None:
+    assert [pages_of(n) for n in (0, 1, 100, 101, 100_000)] == [1, 1, 1, 2, 1000]
+
+
+def test_T21_a_small_mirror_is_not_swept_more_often_than_useful(lease: Lease) -> None:
+    assert plan_sweeps(3, 1000, lease).period == 5 * MINUTE
+
+
+def test_a_large_mirror_takes_half_the_budget(lease: Lease) -> None:
+    plan = plan_sweeps(3000, 1000, lease)
+    assert plan.period == 6 * HOUR
+    assert plan.requests_per_hour == 500
+    assert plan.utilization == 0.15
+
+
+@given(st.integers(0, 10**6), st.floats(1, 10**6), st.integers(30 * SECOND, DAY))
+def test_no_period_lets_a_lease_run_out(pages: int, rate: float, window: int) -> None:
+    lease = Lease(window)
+    assert 0 < plan_sweeps(pages, rate, lease).period <= lease.recheck_age < lease.serve_age
+
+
+def test_sweeps_begun_come_first_then_the_longest_unswept() -> None:
+    def listing(account_id: int, **given: int | None) -> Listing:
+        return Listing(account_id, Visibility.PUBLIC, **given)
+
+    listings = [
+        listing(1, completed_at=50),
+        listing(2, completed_at=20),
+        listing(3, completed_at=90, sweep_started_at=95),
+        listing(4),
+        listing(5, next_due_at=101),
+    ]
+    assert [entry.account_id for entry in due_listings(listings, 100)] == [3, 4, 2, 1]
+
+
+def test_tries_are_spaced_twice_as_far_each_time_up_to_a_bound() -> None:
+    waits = [next_try(0, attempts, SECOND, MINUTE) for attempts in range(10)]
+    assert waits == [SECOND, SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND, 32 * SECOND] + [MINUTE] * 3
+    assert next_try(0, 10**6, SECOND, HOUR) == HOUR
+
+
+def test_F16_a_lying_page_count_ends_somewhere() -> None:
+    assert MOST_PAGES == 10_002
