@@ -1,0 +1,66 @@
+"""The floors of the house hold: `.importlinter`, and what import-linter cannot say."""
+
+import configparser
+import re
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).parent.parent
+CONTRACTS = ROOT / ".importlinter"
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("ipsync", include_external_packages=True, cache_dir=None)
+
+
+def _foreign(graph: grimp.ImportGraph, importers: set[str]) -> set[str]:
+    """The libraries, neither ours nor Python's own, that these modules import."""
+    imported = {name for importer in importers for name in graph.find_modules_directly_imported_by(importer)}
+    tops = {name.partition(".")[0] for name in imported}
+    return tops - {"ipsync"} - sys.stdlib_module_names
+
+
+def _contracts() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(CONTRACTS, encoding="utf-8")
+    return parser
+
+
+def test_every_contract_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    status = lint_imports(config_filename=str(CONTRACTS), no_cache=True)
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["ipsync.policy", "ipsync.ports", "ipsync.assets"])
+def test_the_rules_and_the_ports_need_only_python(graph: grimp.ImportGraph, module: str) -> None:
+    assert not _foreign(graph, {module} | graph.find_descendants(module))
+
+
+def test_policy_reads_no_clock_file_or_socket(graph: grimp.ImportGraph) -> None:
+    modules = {"ipsync.policy"} | graph.find_descendants("ipsync.policy")
+    imported = {name for module in modules for name in graph.find_modules_directly_imported_by(module)}
+    assert not imported & {"asyncio", "io", "os", "pathlib", "random", "socket", "subprocess", "threading", "time"}
+
+
+def test_only_the_clocks_read_the_time(graph: grimp.ImportGraph) -> None:
+    readers = {
+        importer for importer in graph.find_modules_that_directly_import("time") if importer.startswith("ipsync.")
+    }
+    assert {name for name in readers if not name.startswith("ipsync.simulator")} == {"ipsync.clock"}
+
+
+def test_every_library_has_its_room(graph: grimp.ImportGraph) -> None:
+    rooms = {library for section in _contracts().values() for library in section.get("protected_modules", "").split()}
+    assert _foreign(graph, graph.find_descendants("ipsync")) == rooms
+
+
+def test_every_contract_gives_its_reason() -> None:
+    text = CONTRACTS.read_text(encoding="utf-8")
+    headers = re.findall(r"^\[importlinter:contract:.+\]\n(.?)", text, flags=re.MULTILINE)
+    assert len(headers) > 10
+    assert set(headers) == {"#"}
