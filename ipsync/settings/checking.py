@@ -120,15 +120,16 @@ def _budget(budget: Budget) -> Iterator[Finding]:
     caps = [("per_second", 1), ("per_minute", 60), ("per_hour", 3_600), ("per_day", 86_400)]
     for (shorter, short_seconds), (longer, long_seconds) in pairwise(caps):
         small, large = getattr(budget, shorter), getattr(budget, longer)
+        reachable = int(small * long_seconds / short_seconds)
         if small > large:
             yield Finding(
-                f"budget.{shorter}", f"is {small}, more than budget.{longer} = {large}", f"give at most {large}"
+                f"budget.{shorter}", f"is {small:g}, more than budget.{longer} = {large}", f"give at most {large}"
             )
-        elif large > small * long_seconds // short_seconds:
+        elif large > reachable:
             yield _warning(
                 f"budget.{longer}",
-                f"is {large}, which budget.{shorter} = {small} never lets be reached",
-                f"lower it to {small * long_seconds // short_seconds}, or raise budget.{shorter}",
+                f"is {large}, which budget.{shorter} = {small:g} never lets be reached",
+                f"lower it to {reachable}, or raise budget.{shorter}",
             )
 
 

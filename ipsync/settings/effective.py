@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ipsync.policy.accounts import needed_permissions
+from ipsync.policy.budget import Caps
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import Agreement, KeyUse, PermittedView
@@ -94,6 +95,15 @@ class Settings:
                 Agreement(account_id=entry.owner, reference=entry.reference, until=entry.until)
                 for entry in self.agreements
             ),
+        )
+
+    def caps(self) -> Caps:
+        """The request caps of the one budget gate (T21)."""
+        return Caps(
+            per_second=self.budget.per_second,
+            per_minute=self.budget.per_minute,
+            per_hour=self.budget.per_hour,
+            per_day=self.budget.per_day,
         )
 
     def lease(self) -> Lease:

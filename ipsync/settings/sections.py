@@ -167,8 +167,8 @@ class Api(Section):
 class Budget(Section):
     """The most we ask of ipernity (T21). Counts survive restarts; nothing sends a request beside it."""
 
-    per_second: Annotated[int, BeforeValidator(units.whole(1, 100)), units.REQUESTS] = Field(
-        default=2, description="API requests in any second; they are spaced evenly"
+    per_second: Annotated[float, BeforeValidator(units.rate(0.01, 100)), units.RATE] = Field(
+        default=2.0, description="API requests in any second, spaced evenly; 0.5 is one in two seconds"
     )
     per_minute: Annotated[int, BeforeValidator(units.whole(1, 6_000)), units.REQUESTS] = Field(
         default=60, description="API requests in any minute"

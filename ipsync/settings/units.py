@@ -44,11 +44,6 @@ class Unit:
     write: Callable[[Any], Any] = lambda value: value
 
 
-def same(value: Any) -> Any:
-    """Write a value as it is."""
-    return value
-
-
 def size_text(size_bytes: int) -> str:
     """Write a number of bytes with the largest unit that divides it, the inverse of `read_size`."""
     best = max((name for name in _SIZES if size_bytes % _SIZES[name] == 0), key=lambda name: _SIZES[name])
@@ -58,6 +53,7 @@ def size_text(size_bytes: int) -> str:
 DURATION = Unit('duration, e.g. "90s", "24h", "30d"', duration_text)
 BANDWIDTH = Unit('size a second, e.g. "5MB"', size_text)
 REQUESTS = Unit("requests")
+RATE = Unit("requests, fractions allowed", lambda value: int(value) if value == int(value) else value)
 DOCUMENTS = Unit("documents")
 SHARE = Unit("share, more than 0 and at most 1")
 YES_NO = Unit("true or false")
@@ -131,6 +127,19 @@ def whole(smallest: int, largest: int) -> Callable[[object], int]:
         if not smallest <= value <= largest:
             raise Unfit(f"is {shown(value)}", f"give at least {smallest} and at most {largest}")
         return value
+
+    return read
+
+
+def rate(smallest: float, largest: float) -> Callable[[object], float]:
+    """Make a reader of numbers, fractions allowed, from `smallest` to `largest`."""
+
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Unfit(f"is {shown(value)}, which is not a number", "write a number without quotes")
+        if not smallest <= value <= largest:
+            raise Unfit(f"is {shown(value)}", f"give at least {smallest:g} and at most {largest:g}")
+        return float(value)
 
     return read
 

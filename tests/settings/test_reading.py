@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from ipsync.policy.budget import Caps
 from ipsync.policy.documents import Media, Safety, Visibility
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.lease import Lease
@@ -125,6 +126,12 @@ def test_a_simulator_on_this_machine_needs_one_line(tmp_path: Path) -> None:
     assert settings.api.url == "http://127.0.0.1:8700/api/"
     assert settings.api.authorize_url == "http://127.0.0.1:8700/apps/authorize"
     assert settings.api.media_hosts == ("127.0.0.1",)
+
+
+def test_T21_the_caps_are_what_the_budget_says(tmp_path: Path) -> None:
+    more = "[budget]\nper_second = 0.5\nper_minute = 30\nper_hour = 600\nper_day = 7000"
+
+    assert loaded(tmp_path, more).caps() == Caps(per_second=0.5, per_minute=30, per_hour=600, per_day=7000)
 
 
 def test_outage_follows_a_short_window(tmp_path: Path) -> None:
@@ -285,7 +292,9 @@ def test_a_key_outside_its_section_is_led_home(tmp_path: Path) -> None:
         ('[api]\nmedia_hosts = ["169.254.169.254"]', "api.media_hosts"),
         ('[api]\nmedia_hosts = ["a.example.com/x"]', "api.media_hosts"),
         ("[budget]\nper_second = 0", "budget.per_second"),
-        ("[budget]\nper_second = 1.5", "budget.per_second"),
+        ("[budget]\nper_second = -1.5", "budget.per_second"),
+        ("[budget]\nper_second = inf", "budget.per_second"),
+        ("[budget]\nper_minute = 1.5", "budget.per_minute"),
         ("[budget]\nper_second = true", "budget.per_second"),
         ('[budget]\nper_second = "2"', "budget.per_second"),
         ("[budget]\nper_minute = 1", "budget.per_second"),
