@@ -1,0 +1,296 @@
+"""Mirrored documents and their tombstones, many at a time."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Select, bindparam, case, delete, or_, select, update
+
+from ipsync.catalog.failures import decoding
+from ipsync.catalog.handle import AnyRow, Handle
+from ipsync.catalog.sqlite import in_numbers, insert, numbers, one_of
+from ipsync.catalog.tables import table
+from ipsync.policy.accounts import SERVED_STATES, AccountState
+from ipsync.policy.documents import (
+    Details,
+    Document,
+    DocumentState,
+    Facts,
+    Media,
+    Safety,
+    Tombstone,
+    Visibility,
+)
+from ipsync.policy.instants import Instant
+
+_ACCOUNT = table("account")
+_DOCUMENT = table("document")
+_TEXT = table("document_text")
+_RENDITION = table("rendition")
+_TOMBSTONE = table("tombstone")
+
+_DOCUMENTS = select(*_DOCUMENT.c, *(column for column in _TEXT.c if column.name != "document_id")).join_from(
+    _DOCUMENT, _TEXT, _TEXT.c.document_id == _DOCUMENT.c.document_id
+)
+_BY_NUMBER = _DOCUMENTS.where(in_numbers(_DOCUMENT.c.document_id))
+_WANTING_DETAILS = _DOCUMENTS.where(
+    one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value,)),
+    or_(_DOCUMENT.c.details_at.is_(None), _DOCUMENT.c.details_at < _DOCUMENT.c.modified_at),
+    _DOCUMENT.c.account_id.in_(select(_ACCOUNT.c.account_id).where(_ACCOUNT.c.state == AccountState.ACTIVE.value)),
+).limit(bindparam("most"))
+_DETAILED_BEFORE = (
+    _DOCUMENTS.where(_DOCUMENT.c.details_at.is_not(None), _DOCUMENT.c.details_at < bindparam("before"))
+    .order_by(_DOCUMENT.c.details_at, _DOCUMENT.c.document_id)
+    .limit(bindparam("most"))
+)
+_TOMBSTONES = select(_TOMBSTONE).where(in_numbers(_TOMBSTONE.c.document_id))
+
+_ADD = insert(_DOCUMENT)
+_ADD_TEXT = insert(_TEXT)
+_UPDATE = (
+    update(_DOCUMENT)
+    .where(_DOCUMENT.c.document_id == bindparam("its_document_id"))
+    .values({column.name: bindparam(column.name) for column in _DOCUMENT.c if not column.primary_key})
+)
+_UPDATE_TEXT = (
+    update(_TEXT)
+    .where(_TEXT.c.document_id == bindparam("its_document_id"))
+    .values({column.name: bindparam(column.name) for column in _TEXT.c if not column.primary_key})
+)
+_RENEW = (
+    update(_DOCUMENT)
+    .where(
+        in_numbers(_DOCUMENT.c.document_id),
+        _DOCUMENT.c.state == DocumentState.LIVE.value,
+        _DOCUMENT.c.verified_at < bindparam("sent_at"),
+    )
+    .values(verified_at=bindparam("sent_at"))
+)
+_FORGET = [delete(emptied).where(in_numbers(emptied.c.document_id)) for emptied in (_RENDITION, _TEXT, _DOCUMENT)]
+_put_tombstone = insert(_TOMBSTONE)
+_new_tombstone = _put_tombstone.excluded
+_PUT_TOMBSTONE = _put_tombstone.on_conflict_do_update(
+    index_elements=[_TOMBSTONE.c.document_id],
+    set_={
+        "account_id": _new_tombstone.account_id,
+        "reason": case((_TOMBSTONE.c.stands > _new_tombstone.stands, _TOMBSTONE.c.reason), else_=_new_tombstone.reason),
+        "since": case((_TOMBSTONE.c.since > _new_tombstone.since, _TOMBSTONE.c.since), else_=_new_tombstone.since),
+        "stands": case((_TOMBSTONE.c.stands > _new_tombstone.stands, _TOMBSTONE.c.stands), else_=_new_tombstone.stands),
+    },
+)
+_DROP_TOMBSTONES = delete(_TOMBSTONE).where(in_numbers(_TOMBSTONE.c.document_id))
+
+
+class DocumentReading(Handle):
+    """The questions about documents."""
+
+    def documents(self, document_ids: Collection[int]) -> dict[int, Document]:
+        """Those of these documents that are mirrored, by id."""
+        found = _documents(self._rows(_BY_NUMBER, numbers=numbers(document_ids)))
+        return {document.document_id: document for document in found}
+
+    def documents_after(
+        self,
+        document_id: int,
+        limit: int,
+        *,
+        account_id: int | None = None,
+        states: Collection[DocumentState] | None = None,
+        verified_since: Instant | None = None,
+    ) -> list[Document]:
+        """Up to `limit` documents with ids above `document_id`, by id; for pages and cursors."""
+        statement = _DOCUMENTS.where(_DOCUMENT.c.document_id > document_id)
+        if account_id is not None:
+            statement = statement.where(_DOCUMENT.c.account_id == account_id)
+        if states is not None:
+            statement = statement.where(_DOCUMENT.c.state.in_([state.value for state in states]))
+        if verified_since is not None:
+            served = select(_ACCOUNT.c.account_id).where(_ACCOUNT.c.state.in_([state.value for state in SERVED_STATES]))
+            statement = statement.where(_DOCUMENT.c.verified_at >= verified_since, _DOCUMENT.c.account_id.in_(served))
+        return _documents(self._rows(statement.order_by(_DOCUMENT.c.document_id).limit(limit)))
+
+    def documents_unverified_since(
+        self,
+        before: Instant,
+        limit: int,
+        *,
+        states: Collection[DocumentState],
+        account_id: int | None = None,
+        visibility: Visibility | None = None,
+    ) -> list[Document]:
+        """Up to `limit` documents in these states verified before `before`, oldest verification first."""
+        # One question per state keeps each in the order of its index; the best of them are the answer.
+        found: list[Document] = []
+        for state in states:
+            statement = _DOCUMENTS.where(_DOCUMENT.c.state == state.value, _DOCUMENT.c.verified_at < before)
+            if account_id is not None:
+                statement = statement.where(_DOCUMENT.c.account_id == account_id)
+            if visibility is not None:
+                statement = statement.where(_DOCUMENT.c.visibility == int(visibility))
+            found.extend(_documents(self._rows(_oldest_first(statement, limit))))
+        found.sort(key=lambda document: (document.verified_at, document.document_id))
+        return found[:limit]
+
+    def documents_wanting_details(self, limit: int) -> list[Document]:
+        """LIVE documents of ACTIVE accounts without details, or with details older than `modified_at`."""
+        return _documents(self._rows(_WANTING_DETAILS, most=limit))
+
+    def documents_detailed_before(self, before: Instant, limit: int) -> list[Document]:
+        """Documents whose details were fetched before `before`, oldest first (TTL of metadata, T09)."""
+        return _documents(self._rows(_DETAILED_BEFORE, before=before, most=limit))
+
+    def tombstones(self, document_ids: Collection[int]) -> dict[int, Tombstone]:
+        """Those of these documents that were erased, by id."""
+        return {
+            row.document_id: Tombstone(row.document_id, row.account_id, row.reason, row.since, stands=bool(row.stands))
+            for row in self._rows(_TOMBSTONES, numbers=numbers(document_ids))
+        }
+
+
+class DocumentWriting(DocumentReading):
+    """The changes to documents."""
+
+    def add_documents(self, documents: Sequence[Document]) -> None:
+        """Insert new documents, many at once."""
+        self._do_many(_ADD, [_document_row(document) for document in documents])
+        self._do_many(_ADD_TEXT, [_text_row(document) for document in documents])
+
+    def update_documents(self, documents: Sequence[Document]) -> None:
+        """Replace everything of these documents, by id, many at once."""
+        self._do_many(_UPDATE, [{**_document_row(entry), "its_document_id": entry.document_id} for entry in documents])
+        self._do_many(_UPDATE_TEXT, [{**_text_row(entry), "its_document_id": entry.document_id} for entry in documents])
+
+    def renew(self, document_ids: Collection[int], sent_at: Instant) -> None:
+        """Set verified_at = max(verified_at, sent_at) where LIVE; nothing else changes."""
+        if document_ids:
+            self._do(_RENEW, numbers=numbers(document_ids), sent_at=sent_at)
+
+    def forget_documents(self, document_ids: Collection[int]) -> None:
+        """Delete these documents and their renditions: the personal text is gone (overwritten, `secure_delete`)."""
+        listed = numbers(document_ids)
+        for statement in _FORGET:
+            self._do(statement, numbers=listed)
+
+    def put_tombstones(self, tombstones: Iterable[Tombstone]) -> None:
+        """Insert; an older one of the same document is replaced, but a standing one goes on standing."""
+        self._do_many(
+            _PUT_TOMBSTONE,
+            [
+                {
+                    "document_id": entry.document_id,
+                    "account_id": entry.account_id,
+                    "reason": entry.reason,
+                    "since": entry.since,
+                    "stands": int(entry.stands),
+                }
+                for entry in tombstones
+            ],
+        )
+
+    def drop_tombstones(self, document_ids: Collection[int]) -> None:
+        """Let these documents come back."""
+        self._do(_DROP_TOMBSTONES, numbers=numbers(document_ids))
+
+
+def _oldest_first(statement: Select[Any], limit: int) -> Select[Any]:
+    return statement.order_by(_DOCUMENT.c.verified_at, _DOCUMENT.c.document_id).limit(limit)
+
+
+_STATES = {state.value: state for state in DocumentState}
+_MEDIA = {media.value: media for media in Media}
+_SAFETY = {int(safety): safety for safety in Safety}
+_VISIBILITY = {int(visibility): visibility for visibility in Visibility}
+
+
+def _documents(rows: Sequence[AnyRow]) -> list[Document]:
+    with decoding("document"):
+        return [_document(row) for row in rows]
+
+
+def _document(row: AnyRow) -> Document:
+    (
+        document_id,
+        account_id,
+        state,
+        verified_at,
+        mirrored_at,
+        absent_at,
+        hidden_at,
+        details_at,
+        media,
+        license_id,
+        safety,
+        visibility,
+        posted_at,
+        modified_at,
+        replaced_at,
+        title,
+        created,
+        md5,
+        latitude,
+        longitude,
+        description,
+        tags,
+    ) = row
+    facts = Facts(
+        _MEDIA[media],
+        license_id,
+        _SAFETY[safety],
+        _VISIBILITY[visibility],
+        title,
+        posted_at,
+        modified_at,
+        replaced_at,
+        created,
+        md5,
+        latitude,
+        longitude,
+    )
+    details = Details(description, tuple(json.loads(tags)) if tags else ())
+    return Document(
+        document_id,
+        account_id,
+        facts,
+        _STATES[state],
+        verified_at,
+        mirrored_at,
+        absent_at,
+        hidden_at,
+        details,
+        details_at,
+    )
+
+
+def _document_row(document: Document) -> dict[str, Any]:
+    facts = document.facts
+    return {
+        "document_id": document.document_id,
+        "account_id": document.account_id,
+        "state": document.state.value,
+        "verified_at": document.verified_at,
+        "mirrored_at": document.mirrored_at,
+        "absent_at": document.absent_at,
+        "hidden_at": document.hidden_at,
+        "details_at": document.details_at,
+        "media": facts.media.value,
+        "license": facts.license,
+        "safety": int(facts.safety),
+        "visibility": int(facts.visibility),
+        "posted_at": facts.posted_at,
+        "modified_at": facts.modified_at,
+        "replaced_at": facts.replaced_at,
+    }
+
+
+def _text_row(document: Document) -> dict[str, Any]:
+    facts = document.facts
+    return {
+        "document_id": document.document_id,
+        "title": facts.title,
+        "created": facts.created,
+        "md5": facts.md5,
+        "latitude": facts.latitude,
+        "longitude": facts.longitude,
+        "description": document.details.description,
+        "tags": json.dumps(document.details.tags) if document.details.tags else "",
+    }

@@ -1,0 +1,90 @@
+"""A whole account goes: every document DOOMED and owed, in statements that each touch all of them (T15)."""
+
+from sqlalchemy import bindparam, func, literal, select, update
+
+from ipsync.catalog.removals import OPEN, REMOVAL, RemovalWriting
+from ipsync.catalog.sqlite import insert, one_of
+from ipsync.catalog.tables import table
+from ipsync.policy.documents import DocumentState
+from ipsync.policy.instants import Instant
+from ipsync.policy.lease import Lease
+from ipsync.policy.removals import Reason, Scope, Stage
+
+_DOCUMENT = table("document")
+
+_COUNT = select(func.count()).where(_DOCUMENT.c.account_id == bindparam("of_account"))
+_OF_ACCOUNT = (
+    REMOVAL.c.account_id == bindparam("of_account"),
+    REMOVAL.c.scope == Scope.DOCUMENT.value,
+)
+_CONFIRM_SUSPICIONS = (
+    update(REMOVAL)
+    .where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, (Stage.SUSPECTED.value,)))
+    .values(
+        stage=Stage.CONFIRMED.value,
+        reason=bindparam("why"),
+        confirmed_at=bindparam("now"),
+        attempts=0,
+        next_try_at=0,
+    )
+)
+_REMEMBER_REQUEST = update(REMOVAL).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OPEN)).values(reason=bindparam("why"))
+_HELD = select(REMOVAL.c.document_id).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OPEN))
+_OWED = {
+    "document_id": _DOCUMENT.c.document_id,
+    "account_id": _DOCUMENT.c.account_id,
+    "reason": bindparam("why"),
+    "stage": literal(Stage.CONFIRMED.value),
+    "scope": literal(Scope.DOCUMENT.value),
+    "renditions": literal(""),
+    "first_unsafe_at": _DOCUMENT.c.verified_at,
+    "detected_at": bindparam("now"),
+    "hidden_at": func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")),
+    "erase_from": _DOCUMENT.c.verified_at + bindparam("erase_age"),
+    "erase_by": _DOCUMENT.c.verified_at + bindparam("window"),
+    "confirmed_at": bindparam("now"),
+    "files_erased": literal(0),
+    "bytes_erased": literal(0),
+    "attempts": literal(0),
+    "next_try_at": literal(0),
+    "certificate": literal(""),
+}
+_OWE = insert(REMOVAL).from_select(
+    list(_OWED),
+    select(*(value.label(name) for name, value in _OWED.items())).where(
+        _DOCUMENT.c.account_id == bindparam("of_account"), _DOCUMENT.c.document_id.not_in(_HELD)
+    ),
+)
+_DOOM = (
+    update(_DOCUMENT)
+    .where(_DOCUMENT.c.account_id == bindparam("of_account"), _DOCUMENT.c.state != DocumentState.DOOMED.value)
+    .values(
+        state=DocumentState.DOOMED.value,
+        hidden_at=func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")),
+    )
+)
+
+
+class AccountDooming(RemovalWriting):
+    """The bulk change behind a lost grant, a closed account, a member who leaves."""
+
+    def doom_account(self, account_id: int, reason: Reason, now: Instant, lease: Lease) -> int:
+        """Make every document of an account DOOMED and owe a CONFIRMED removal for each, in a few statements.
+
+        `first_unsafe_at` and the deadlines come from each document's own verified_at; open
+        suspicions become this removal. Returns how many documents are concerned: all the account has.
+        """
+        self._do(_CONFIRM_SUSPICIONS, of_account=account_id, why=reason.value, now=now)
+        if reason is Reason.OWNER_REQUEST:
+            self._do(_REMEMBER_REQUEST, of_account=account_id, why=reason.value)
+        self._do(
+            _OWE,
+            of_account=account_id,
+            why=reason.value,
+            now=now,
+            erase_age=lease.erase_age,
+            window=lease.window,
+        )
+        self._do(_DOOM, of_account=account_id, now=now)
+        row = self._row(_COUNT, of_account=account_id)
+        return 0 if row is None else int(row[0])

@@ -1,0 +1,32 @@
+"""The failures of the catalog that its port does not name, and the door where rows become values.
+
+A failure's message is ours: it names a file, a table, a remedy, never a value of a row.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure
+
+
+class CatalogFull(CatalogFailure):
+    """The disk has no room left (F3). Reading works, and removing should be tried again."""
+
+
+class CatalogConflict(CatalogFailure):
+    """The work contradicts what the catalog holds: a file of an unknown document, a number used twice."""
+
+
+@contextmanager
+def decoding(table: str) -> Iterator[None]:
+    """Turn what a row of `table` cannot mean into a failure (F5).
+
+    Raises:
+        CatalogCorrupt: a word or number in it is none that ipsync ever writes.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError) as error:
+        raise CatalogCorrupt(
+            f"the table {table} holds a value that ipsync never wrote; restore a backup, or begin a new database"
+        ) from error

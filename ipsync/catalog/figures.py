@@ -1,0 +1,80 @@
+"""The catalog in numbers. The counts are kept by triggers in `tally`, so that asking costs no scan."""
+
+from collections import defaultdict
+
+from sqlalchemy import func, select
+
+from ipsync.catalog.handle import Handle
+from ipsync.catalog.removals import OPEN, REMOVAL
+from ipsync.catalog.renditions import HELD, TO_FETCH
+from ipsync.catalog.tables import table
+from ipsync.policy.accounts import AccountState
+from ipsync.policy.documents import DocumentState
+from ipsync.policy.removals import OPEN_STAGES
+from ipsync.ports.catalog import AccountFigures, Figures
+
+_ACCOUNT = table("account")
+_DOCUMENT = table("document")
+_LISTING = table("listing")
+_TALLY = table("tally")
+
+_SUMS = select(_TALLY.c.kind, _TALLY.c.state, func.sum(_TALLY.c.number), func.sum(_TALLY.c.size_bytes)).group_by(
+    _TALLY.c.kind, _TALLY.c.state
+)
+_OLDEST = select(func.min(_DOCUMENT.c.verified_at)).where(_DOCUMENT.c.state == DocumentState.LIVE.value)
+_OLDEST_OF_ACCOUNTS = select(
+    _ACCOUNT.c.account_id,
+    select(func.min(_DOCUMENT.c.verified_at))
+    .where(_DOCUMENT.c.account_id == _ACCOUNT.c.account_id, _DOCUMENT.c.state == DocumentState.LIVE.value)
+    .scalar_subquery()
+    .label("oldest"),
+)
+_NEAREST = [select(func.min(REMOVAL.c.erase_by)).where(REMOVAL.c.stage == stage) for stage in OPEN]
+_PAGES = (
+    select(func.sum(_LISTING.c.pages))
+    .join(_ACCOUNT, _ACCOUNT.c.account_id == _LISTING.c.account_id)
+    .where(_ACCOUNT.c.state == AccountState.ACTIVE.value)
+)
+
+
+class FigureReading(Handle):
+    """The questions that count."""
+
+    def figures(self) -> Figures:
+        """The whole catalog in numbers; stored files count until they are erased."""
+        count: dict[tuple[str, str], int] = defaultdict(int)
+        size: dict[tuple[str, str], int] = defaultdict(int)
+        for kind, state, number, size_bytes in self._rows(_SUMS):
+            count[kind, state], size[kind, state] = number, size_bytes
+        deadlines = [row[0] for statement in _NEAREST for row in self._rows(statement) if row[0] is not None]
+        oldest, pages = self._row(_OLDEST), self._row(_PAGES)
+        return Figures(
+            documents={state: count["document", state.value] for state in DocumentState},
+            tombstones=count["tombstone", ""],
+            oldest_verified_at=oldest[0] if oldest else None,
+            open_removals={stage: count["removal", stage.value] for stage in OPEN_STAGES},
+            nearest_erase_by=min(deadlines, default=None),
+            stored_files=sum(count["rendition", state] for state in HELD),
+            stored_bytes=sum(size["rendition", state] for state in HELD),
+            wanted_files=sum(count["rendition", state] for state in TO_FETCH),
+            listing_pages=(pages[0] or 0) if pages else 0,
+        )
+
+    def account_figures(self) -> dict[int, AccountFigures]:
+        """Each account in numbers."""
+        count: dict[tuple[int, str, str], int] = defaultdict(int)
+        size: dict[tuple[int, str, str], int] = defaultdict(int)
+        for row in self._rows(select(_TALLY)):
+            count[row.account_id, row.kind, row.state] = row.number
+            size[row.account_id, row.kind, row.state] = row.size_bytes
+        return {
+            row.account_id: AccountFigures(
+                account_id=row.account_id,
+                documents={state: count[row.account_id, "document", state.value] for state in DocumentState},
+                stored_files=sum(count[row.account_id, "rendition", state] for state in HELD),
+                stored_bytes=sum(size[row.account_id, "rendition", state] for state in HELD),
+                oldest_verified_at=row.oldest,
+                open_removals=sum(count[row.account_id, "removal", stage] for stage in OPEN),
+            )
+            for row in self._rows(_OLDEST_OF_ACCOUNTS.order_by(_ACCOUNT.c.account_id))
+        }

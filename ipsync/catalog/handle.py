@@ -1,0 +1,35 @@
+"""What all topics of a `View` or a `Transaction` share: one connection inside one transaction."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Executable, Row
+
+from ipsync.catalog.sealing import Sealing
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+"""A row of whatever columns the statement named, in their order."""
+
+
+class Handle:
+    """A connection with an open transaction, for as long as one piece of work runs."""
+
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
+        """Work on `connection`; whoever opened the transaction ends it."""
+        self._connection = connection
+        self._sealing = sealing
+
+    def _rows(self, statement: Executable, **parameters: Any) -> Sequence[AnyRow]:
+        return self._connection.execute(statement, parameters).all()
+
+    def _row(self, statement: Executable, **parameters: Any) -> AnyRow | None:
+        return self._connection.execute(statement, parameters).first()
+
+    def _do(self, statement: Executable, **parameters: Any) -> int:
+        """Execute once; returns how many rows it touched."""
+        return self._connection.execute(statement, parameters).rowcount
+
+    def _do_many(self, statement: Executable, parameters: Sequence[dict[str, Any]]) -> None:
+        """Execute once per entry, as one batch; nothing for no entries."""
+        if parameters:
+            self._connection.execute(statement, parameters)

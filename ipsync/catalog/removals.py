@@ -1,0 +1,186 @@
+"""Removals: obligations with deadlines, and the record they become. They hold no personal text."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+
+from ipsync.catalog.failures import decoding
+from ipsync.catalog.handle import AnyRow, Handle
+from ipsync.catalog.merging import stronger
+from ipsync.catalog.sqlite import in_numbers, insert, numbers, one_of
+from ipsync.catalog.tables import table
+from ipsync.policy.instants import Instant
+from ipsync.policy.removals import OPEN_STAGES, Reason, Removal, Scope, Stage
+
+REMOVAL = table("removal")
+OPEN = tuple(stage.value for stage in OPEN_STAGES)
+_ACTED_ON = tuple(stage.value for stage in OPEN_STAGES if stage is not Stage.SUSPECTED)
+
+_EARLIEST = (REMOVAL.c.erase_by, REMOVAL.c.removal_id)
+_ONE = select(REMOVAL).where(REMOVAL.c.removal_id == bindparam("removal_id"))
+_DUE_AT_STAGE = (
+    select(REMOVAL)
+    .where(
+        REMOVAL.c.stage == bindparam("stage"),
+        or_(REMOVAL.c.next_try_at <= bindparam("now"), REMOVAL.c.erase_from <= bindparam("now")),
+    )
+    .order_by(*_EARLIEST)
+    .limit(bindparam("most"))
+)
+_DUE_SUSPECTED = (
+    select(REMOVAL)
+    .where(one_of(REMOVAL.c.stage, (Stage.SUSPECTED.value,)), REMOVAL.c.erase_from <= bindparam("now"))
+    .order_by(*_EARLIEST)
+    .limit(bindparam("most"))
+)
+_SUSPICIONS = (
+    select(REMOVAL)
+    .where(one_of(REMOVAL.c.stage, (Stage.SUSPECTED.value,)), REMOVAL.c.next_try_at <= bindparam("now"))
+    .order_by(REMOVAL.c.erase_from, REMOVAL.c.removal_id)
+    .limit(bindparam("most"))
+)
+_OPEN_OF_DOCUMENTS = select(REMOVAL).where(
+    in_numbers(REMOVAL.c.document_id),
+    REMOVAL.c.scope == Scope.DOCUMENT.value,
+    one_of(REMOVAL.c.stage, OPEN),
+)
+_VALUES = [column.name for column in REMOVAL.c if not column.primary_key]
+_ADD = insert(REMOVAL).values({name: bindparam(name) for name in _VALUES})
+_UPDATE = (
+    update(REMOVAL)
+    .where(REMOVAL.c.removal_id == bindparam("its_removal_id"))
+    .values({name: bindparam(name) for name in _VALUES})
+)
+
+
+class RemovalReading(Handle):
+    """The questions about removals."""
+
+    def removal(self, removal_id: int) -> Removal | None:
+        """One removal."""
+        found = _removals(self._rows(_ONE, removal_id=removal_id))
+        return found[0] if found else None
+
+    def removals(
+        self,
+        *,
+        stages: Collection[Stage] | None = None,
+        account_id: int | None = None,
+        document_ids: Collection[int] | None = None,
+        limit: int = 1000,
+    ) -> list[Removal]:
+        """Removals, earliest `erase_by` first."""
+        # One question per stage keeps each in the order of its index; the earliest of them are the answer.
+        found: list[Removal] = []
+        for stage in Stage if stages is None else set(stages):
+            statement = select(REMOVAL).where(REMOVAL.c.stage == stage.value)
+            parameters = {}
+            if account_id is not None:
+                statement = statement.where(REMOVAL.c.account_id == account_id)
+            if document_ids is not None:
+                statement = statement.where(in_numbers(REMOVAL.c.document_id))
+                parameters["numbers"] = numbers(document_ids)
+            found.extend(_removals(self._rows(statement.order_by(*_EARLIEST).limit(limit), **parameters)))
+        return _earliest(found, limit)
+
+    def due_removals(self, now: Instant, limit: int) -> list[Removal]:
+        """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first."""
+        found = _removals(self._rows(_DUE_SUSPECTED, now=now, most=limit))
+        for stage in _ACTED_ON:
+            found.extend(_removals(self._rows(_DUE_AT_STAGE, stage=stage, now=now, most=limit)))
+        return _earliest(found, limit)
+
+    def suspicions(self, now: Instant, limit: int) -> list[Removal]:
+        """SUSPECTED removals whose `next_try_at` ≤ now, earliest `erase_from` first (for confirmation)."""
+        return _removals(self._rows(_SUSPICIONS, now=now, most=limit))
+
+
+class RemovalWriting(RemovalReading):
+    """The changes to removals."""
+
+    def add_removals(self, removals: Sequence[Removal]) -> None:
+        """Record new obligations, numbered by the catalog; a document has at most one open Scope.DOCUMENT removal.
+
+        Where one is open already, the stronger stands: a later stage, an earlier deadline, and the
+        reason of whoever is CONFIRMED (see `merging.stronger`).
+        """
+        unique = [entry for entry in removals if entry.scope is Scope.DOCUMENT and entry.stage in OPEN_STAGES]
+        concerned = {entry.document_id for entry in unique}
+        held = {
+            entry.document_id: entry for entry in _removals(self._rows(_OPEN_OF_DOCUMENTS, numbers=numbers(concerned)))
+        }
+        united: dict[int, Removal] = {}
+        for entry in unique:
+            before = united.get(entry.document_id) or held.get(entry.document_id)
+            united[entry.document_id] = stronger(before, entry) if before else entry
+        self.update_removals([entry for number, entry in united.items() if number in held])
+        added = [entry for number, entry in united.items() if number not in held]
+        added += [entry for entry in removals if entry.scope is not Scope.DOCUMENT or entry.stage not in OPEN_STAGES]
+        self._do_many(_ADD, [_removal_row(entry) for entry in added])
+
+    def update_removals(self, removals: Sequence[Removal]) -> None:
+        """Replace these removals, by removal_id, many at once."""
+        self._do_many(_UPDATE, [{**_removal_row(entry), "its_removal_id": entry.removal_id} for entry in removals])
+
+
+def _earliest(removals: list[Removal], limit: int) -> list[Removal]:
+    removals.sort(key=lambda removal: (removal.erase_by, removal.removal_id))
+    return removals[:limit]
+
+
+_REASONS = {reason.value: reason for reason in Reason}
+_STAGES = {stage.value: stage for stage in Stage}
+_SCOPES = {scope.value: scope for scope in Scope}
+
+
+def _removals(rows: Sequence[AnyRow]) -> list[Removal]:
+    with decoding("removal"):
+        return [_removal(row) for row in rows]
+
+
+def _removal(row: AnyRow) -> Removal:
+    return Removal(
+        document_id=row.document_id,
+        account_id=row.account_id,
+        reason=_REASONS[row.reason],
+        stage=_STAGES[row.stage],
+        scope=_SCOPES[row.scope],
+        first_unsafe_at=row.first_unsafe_at,
+        detected_at=row.detected_at,
+        hidden_at=row.hidden_at,
+        erase_from=row.erase_from,
+        erase_by=row.erase_by,
+        removal_id=row.removal_id,
+        renditions=tuple(row.renditions.split()),
+        confirmed_at=row.confirmed_at,
+        gone_at=row.gone_at,
+        files_erased=row.files_erased,
+        bytes_erased=row.bytes_erased,
+        attempts=row.attempts,
+        next_try_at=row.next_try_at,
+        certificate=row.certificate,
+    )
+
+
+def _removal_row(removal: Removal) -> dict[str, Any]:
+    return {
+        "document_id": removal.document_id,
+        "account_id": removal.account_id,
+        "reason": removal.reason.value,
+        "stage": removal.stage.value,
+        "scope": removal.scope.value,
+        "renditions": " ".join(removal.renditions),
+        "first_unsafe_at": removal.first_unsafe_at,
+        "detected_at": removal.detected_at,
+        "hidden_at": removal.hidden_at,
+        "erase_from": removal.erase_from,
+        "erase_by": removal.erase_by,
+        "confirmed_at": removal.confirmed_at,
+        "gone_at": removal.gone_at,
+        "files_erased": removal.files_erased,
+        "bytes_erased": removal.bytes_erased,
+        "attempts": removal.attempts,
+        "next_try_at": removal.next_try_at,
+        "certificate": removal.certificate,
+    }

@@ -1,0 +1,38 @@
+"""Which schema this version of ipsync speaks, and whether a database has it.
+
+Asked at every start, so it does without Alembic; `migrating.py` changes the schema.
+"""
+
+from sqlalchemy import Connection, inspect, text
+
+from ipsync.ports.catalog import CatalogOutdated
+
+HEAD = "0001"
+"""The newest revision in `migrations/versions`."""
+
+_UPGRADE = "run `ipsync db upgrade`"
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision a database is at; None when it has no schema yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def demand_head(connection: Connection) -> None:
+    """Refuse a database this version cannot work with.
+
+    Raises:
+        CatalogOutdated: its schema is older, newer, or missing.
+    """
+    found = revision(connection)
+    if found is None:
+        raise CatalogOutdated(f"the database has no tables yet: {_UPGRADE}")
+    if found > HEAD:
+        raise CatalogOutdated(
+            f"the database has schema {found}, made by a newer ipsync; this one knows {HEAD}: install the newer one"
+        )
+    if found != HEAD:
+        raise CatalogOutdated(f"the database has schema {found}, this ipsync needs {HEAD}: {_UPGRADE}")

@@ -1,0 +1,211 @@
+"""Transactions, and the threads they run in.
+
+All writing happens in one thread on one connection, reading in a few threads on connections that
+cannot write. A piece of work is one hop to a thread and back, however many statements it has. No
+work may wait for anything: while it writes, nobody else does.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ipsync.catalog import sqlite
+from ipsync.catalog.budget_book import CatalogBudgetBook
+from ipsync.catalog.gate import WriterGate
+from ipsync.catalog.location import log_file, writer_lock_file
+from ipsync.catalog.schema import demand_head
+from ipsync.catalog.sealing import Sealing
+from ipsync.catalog.work import SqlTransaction, SqlView
+from ipsync.ports.catalog import CatalogBroken, CatalogCorrupt, CatalogFailure
+
+T = TypeVar("T")
+
+_READERS = 2
+_PROOF_NOTE = "state_key_proof"
+
+
+class SqliteCatalog:
+    """`ports.catalog.Catalog` on an SQLite file. Made by `open_catalog`."""
+
+    def __init__(
+        self,
+        path: Path,
+        sealing: Sealing,
+        *,
+        checkpoints: bool,
+        busy_seconds: float,
+        log_limit_bytes: int,
+        inline: bool,
+    ) -> None:
+        """Open the database at `path`; see `open_catalog` for the arguments and failures."""
+        self._sealing = sealing
+        self._log = log_file(path)
+        self._log_limit_bytes = log_limit_bytes if checkpoints else None
+        self._closed = False
+        self._broken: CatalogBroken | None = None
+        self._reading_engine = sqlite.reading_engine(path, busy_seconds)
+        self._reading = threading.local()
+        self._opened: list[Connection] = []
+        self._gate = WriterGate(writer_lock_file(path), busy_seconds)
+        try:
+            self._writing = sqlite.writing_engine(path, busy_seconds).connect()
+        except DBAPIError as error:
+            self._gate.close()
+            raise sqlite.fails_as(error) from error
+        self._writer = None if inline else ThreadPoolExecutor(1, "catalog-writer")
+        self._readers = None if inline else ThreadPoolExecutor(_READERS, "catalog-reader")
+
+    @property
+    def budget_book(self) -> CatalogBudgetBook:
+        """`ports.budget.BudgetBook`, kept in this catalog."""
+        return CatalogBudgetBook(self)
+
+    async def read(self, work: Callable[[SqlView], T]) -> T:
+        """Run `work` on one consistent reading.
+
+        Raises:
+            CatalogFailure: it could not be read.
+        """
+        return await self._run(self._readers, lambda: self.read_now(work))
+
+    async def write(self, work: Callable[[SqlTransaction], T]) -> T:
+        """Run `work` in one transaction (BEGIN IMMEDIATE), durable on return; an exception undoes all of it.
+
+        A caller that is cancelled while it waits does not learn whether the work was done.
+
+        Raises:
+            CatalogBusy: another process holds the database.
+            CatalogFull: the disk has no room.
+            CatalogConflict: the work contradicts what is there.
+            CatalogBroken: the disk failed; end the process.
+        """
+        return await self._run(self._writer, lambda: self.write_now(work))
+
+    async def scrub(self) -> bool:
+        """Make erased text unrecoverable: checkpoint and truncate the write-ahead log.
+
+        Returns False when a reader held it back; try again, and mind the deadline (F24). A catalog
+        opened without checkpoints always answers False: whoever checkpoints has to do it.
+        """
+        return await self._run(self._writer, self.scrub_now)
+
+    async def check(self) -> list[str]:
+        """Look for contradictions in the file, and for tokens that do not open (F5): a sentence each."""
+        return await self._run(self._readers, self.check_now)
+
+    async def close(self) -> None:
+        """Finish what runs and close. May be called again."""
+        if self._writer is None:
+            self.close_now()
+        else:
+            await asyncio.get_running_loop().run_in_executor(None, self.close_now)
+
+    def read_now(self, work: Callable[[SqlView], T]) -> T:
+        """As `read`, in this thread; for callers without an event loop."""
+        return self._look(lambda connection: work(SqlView(connection, self._sealing)))
+
+    def write_now(self, work: Callable[[SqlTransaction], T]) -> T:
+        """As `write`, in this thread; for callers without an event loop, and never beside `write`."""
+        self._demand_whole()
+        with self._gate:
+            try:
+                with self._writing.begin():
+                    result = work(SqlTransaction(self._writing, self._sealing))
+            except (DBAPIError, sqlite3.Error) as error:
+                raise self._failed(error) from error
+            self._keep_log_short()
+        return result
+
+    def scrub_now(self) -> bool:
+        """As `scrub`, in this thread."""
+        self._demand_whole()
+        if self._log_limit_bytes is None:
+            return False
+        with self._gate:
+            try:
+                return sqlite.checkpoint(self._writing)
+            except (DBAPIError, sqlite3.Error) as error:
+                raise self._failed(error) from error
+
+    def check_now(self) -> list[str]:
+        """As `check`, in this thread."""
+        try:
+            found = self._look(sqlite.quick_check)
+            self.read_now(lambda view: [view.grant(account.account_id) for account in view.accounts()])
+        except CatalogCorrupt as failure:
+            return [str(failure)]
+        return found
+
+    def prove(self) -> None:
+        """Refuse another schema, and another state_key, than this database was made with.
+
+        Raises:
+            CatalogOutdated: the schema is not this version's.
+            CatalogCorrupt: the tokens in it were sealed under another state_key.
+        """
+        self._look(demand_head)
+        proof = self.read_now(lambda view: view.note(_PROOF_NOTE))
+        if proof is None:
+            self.write_now(lambda transaction: transaction.set_note(_PROOF_NOTE, self._sealing.proof))
+        else:
+            self._sealing.check(proof)
+
+    def close_now(self) -> None:
+        """As `close`, waiting in this thread."""
+        if self._closed:
+            return
+        self._closed = True
+        for threads in (self._readers, self._writer):
+            if threads is not None:
+                threads.shutdown(wait=True)
+        for connection in self._opened:
+            connection.close()
+        # The last connection of all takes the log with it; beside other processes nothing happens.
+        self._writing.close()
+        self._gate.close()
+
+    async def _run(self, threads: ThreadPoolExecutor | None, step: Callable[[], T]) -> T:
+        if self._closed:
+            raise CatalogFailure("the catalog is closed")
+        if threads is None:
+            return step()
+        return await asyncio.get_running_loop().run_in_executor(threads, step)
+
+    def _look(self, question: Callable[[Connection], T]) -> T:
+        self._demand_whole()
+        try:
+            connection: Connection | None = getattr(self._reading, "connection", None)
+            if connection is None:
+                connection = self._reading.connection = self._reading_engine.connect()
+                self._opened.append(connection)
+            with connection.begin():
+                return question(connection)
+        except (DBAPIError, sqlite3.Error) as error:
+            raise self._failed(error) from error
+
+    def _keep_log_short(self) -> None:
+        """Checkpoint after a commit that made the log long. The commit stands whatever happens here."""
+        if self._log_limit_bytes is None or self._log.stat().st_size <= self._log_limit_bytes:
+            return
+        try:
+            sqlite.checkpoint(self._writing)
+        except (DBAPIError, sqlite3.Error) as error:
+            self._failed(error)
+
+    def _failed(self, error: DBAPIError | sqlite3.Error) -> CatalogFailure:
+        failure = sqlite.fails_as(error)
+        if isinstance(failure, CatalogBroken):
+            # After a failed sync nobody knows what is on the disk: nothing is tried again (F4).
+            self._broken = failure
+        return failure
+
+    def _demand_whole(self) -> None:
+        if self._broken is not None:
+            raise CatalogBroken(*self._broken.args)

@@ -1,0 +1,34 @@
+"""The View and the Transaction: all topics in one object, on one connection inside one transaction."""
+
+from ipsync.catalog.accounts import AccountReading, AccountWriting
+from ipsync.catalog.documents import DocumentReading, DocumentWriting
+from ipsync.catalog.dooming import AccountDooming
+from ipsync.catalog.figures import FigureReading
+from ipsync.catalog.listings import ListingReading, ListingWriting
+from ipsync.catalog.records import RecordReading, RecordWriting
+from ipsync.catalog.removals import RemovalReading
+from ipsync.catalog.renditions import RenditionReading, RenditionWriting
+
+
+class SqlView(
+    AccountReading,
+    ListingReading,
+    DocumentReading,
+    RenditionReading,
+    RemovalReading,
+    FigureReading,
+    RecordReading,
+):
+    """`ports.catalog.View` on SQL."""
+
+
+class SqlTransaction(
+    AccountWriting,
+    ListingWriting,
+    DocumentWriting,
+    RenditionWriting,
+    AccountDooming,
+    FigureReading,
+    RecordWriting,
+):
+    """`ports.catalog.Transaction` on SQL."""
