@@ -96,7 +96,6 @@ class Caps:
         if not (self.per_second > 0 and min(self.per_minute, self.per_hour, self.per_day) >= 1):
             raise ValueError("every request cap must be above 0")
 
-    @property
     def sustainable_per_hour(self) -> float:
         """The rate that can be kept up for ever: the narrowest cap, in requests per hour."""
         return min(self.per_second * 3600, self.per_minute * 60, self.per_hour, self.per_day / 24)
@@ -307,7 +306,7 @@ def believed_requests_per_hour(state: BudgetState, caps: Caps, now: Instant) -> 
     """B for planning: what the caps sustain, and at most 80 % of the lowest rate ipernity allowed in 7 days."""
     since = now - REAL_RATE_DAYS * DAY
     rates = [rate.requests_per_hour for rate in state.real_rates if rate.day_at + DAY > since]
-    return min(caps.sustainable_per_hour, *(rate * REAL_RATE_TRUST for rate in rates), float("inf"))
+    return min(caps.sustainable_per_hour(), *(rate * REAL_RATE_TRUST for rate in rates), float("inf"))
 
 
 def allowances(state: BudgetState, caps: Caps, now: Instant) -> dict[str, Allowance]:
@@ -338,7 +337,7 @@ def _paced_minute(state: BudgetState, caps: Caps) -> float:
     """
     if state.rate_factor >= 1:
         return caps.per_minute
-    return min(caps.per_minute, state.rate_factor * caps.sustainable_per_hour / 60)
+    return min(caps.per_minute, state.rate_factor * caps.sustainable_per_hour() / 60)
 
 
 def _limit(state: BudgetState, caps: Caps, window: Window, lane: int) -> int:
@@ -390,7 +389,7 @@ def _rate_at_refusal(state: BudgetState, caps: Caps, now: Instant) -> float | No
     counts in.
     """
     if state.backoff_step == 0:
-        return None if state.rate_factor >= 1 else state.rate_factor * caps.sustainable_per_hour
+        return None if state.rate_factor >= 1 else state.rate_factor * caps.sustainable_per_hour()
     refused_for = now - state.recovered_at
     windows = [window for window in WINDOWS[1:] if refused_for >= window.length // 4]
     if not windows:

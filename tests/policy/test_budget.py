@@ -61,8 +61,8 @@ def test_caps_that_allow_nothing_are_refused(caps: tuple[float, int, int, int]) 
 
 
 def test_sustainable_rate_is_the_narrowest_cap() -> None:
-    assert Caps(10, 600, 3600, 1200).sustainable_per_hour == 50
-    assert Caps(0.5, 600, 3600, 1_000_000).sustainable_per_hour == 1800
+    assert Caps(10, 600, 3600, 1200).sustainable_per_hour() == 50
+    assert Caps(0.5, 600, 3600, 1_000_000).sustainable_per_hour() == 1800
 
 
 def test_the_first_request_may_leave_at_once() -> None:
