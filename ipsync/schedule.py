@@ -54,6 +54,7 @@ class Schedule:
         clock: Clock,
         metrics: Metrics,
         on_fatal: Callable[[BaseException], None],
+        record_period: Duration,
     ) -> None:
         """Take the job table.
 
@@ -63,12 +64,15 @@ class Schedule:
             clock: the lease clock.
             metrics: what is counted.
             on_fatal: told when the process must end (a disk that fails while the database writes, F4).
+            record_period: runs that went well are recorded no more often than this.
         """
         self._nudges = {nudge.job: nudge for nudge in nudges}
         self._catalog = catalog
         self._clock = clock
         self._metrics = metrics
         self._on_fatal = on_fatal
+        self._record_period = record_period
+        self._recorded: dict[str, Instant] = {}
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
@@ -135,6 +139,9 @@ class Schedule:
         run = JobRun(job, started, ended, failure, None if failure else ended)
         if not failure:
             self._metrics.set_job_success(job, ended)
+            if ended - self._recorded.get(job, 0) < self._record_period:
+                return
+            self._recorded[job] = ended
         try:
             await self._catalog.write(partial(_put_run, run=run))
         except CatalogBroken as broken:

@@ -1,0 +1,276 @@
+"""The composition root: settings in, wired parts out. Decides nothing and does nothing by itself.
+
+What lives as long as the process (`Base`: database, files, clock, metrics) is apart from what a
+reload replaces (`Works`: client, gate, jobs).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import urlsplit
+
+import ipsync
+from ipsync.catalog import SqliteCatalog, open_catalog
+from ipsync.clock import ClockMark, SystemClock
+from ipsync.ipernity.client import IpernitySource
+from ipsync.ipernity.gate import BudgetGate
+from ipsync.ipernity.media import MediaFetcher
+from ipsync.jobs.accounts import Accounts
+from ipsync.jobs.confirm import Confirm
+from ipsync.jobs.details import Details
+from ipsync.jobs.expiry import Expiry
+from ipsync.jobs.grants import Grants
+from ipsync.jobs.media import Media
+from ipsync.jobs.orphans import Orphans
+from ipsync.jobs.purge import Purge
+from ipsync.jobs.sync import Sync
+from ipsync.policy.instants import seconds
+from ipsync.policy.rules import Rules
+from ipsync.ports.catalog import CatalogFailure, Transaction, View
+from ipsync.ports.store import ContentKey
+from ipsync.schedule import Nudge, period_of
+from ipsync.settings import Settings
+from ipsync.store import FileStore
+from ipsync.telemetry import Event, Metrics, get_log
+from ipsync.web import Operator, WebParts
+
+_log = get_log(__name__)
+
+CLOCK_NOTE = "clock"
+KEY_USE_NOTE = "key use"
+
+
+class KeyUseChangedError(CatalogFailure):
+    """The catalog was filled under another purpose of the key, which cannot change (T03)."""
+
+
+@dataclass(slots=True)
+class Base:
+    """What lives as long as the process.
+
+    Attributes:
+        store_lock: held while files get or lose their names.
+    """
+
+    catalog: SqliteCatalog
+    store: FileStore
+    clock: SystemClock
+    metrics: Metrics
+    store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def save_clock(self) -> None:
+        """Keep the clock's high-water mark, so that a restart makes nothing younger (F7)."""
+        mark = self.clock.mark().encode()
+        await self.catalog.write(lambda tx: tx.set_note(CLOCK_NOTE, mark))
+
+    async def close(self) -> None:
+        """Close the database and the store."""
+        await self.catalog.close()
+        self.store.close()
+
+
+async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
+    """Open the database and the store.
+
+    Args:
+        settings: what is configured.
+        is_daemon: whether this process may checkpoint the database; only one at a time may.
+
+    Raises:
+        CatalogFailure: the database cannot be used, or was filled under another purpose of the key.
+    """
+    catalog = open_catalog(
+        settings.database.url,
+        settings.file.parent,
+        settings.secrets.state_key_bytes(),
+        checkpoints=is_daemon,
+    )
+    try:
+        mark = ClockMark.decode(await catalog.read(partial(_note, name=CLOCK_NOTE)))
+        await catalog.write(partial(_claim_key_use, use=settings.key.use.value))
+    except BaseException:
+        await catalog.close()
+        raise
+    return Base(catalog, FileStore(settings.store.path), SystemClock(mark), Metrics())
+
+
+def _note(view: View, name: str) -> str | None:
+    return view.note(name)
+
+
+def _claim_key_use(tx: Transaction, use: str) -> None:
+    """Bind an empty catalog to the key's purpose; refuse one that was filled under the other (T03)."""
+    before = tx.note(KEY_USE_NOTE)
+    if before == use:
+        return
+    if before is not None and tx.accounts():
+        raise KeyUseChangedError(
+            f'this database was filled under a {before} key, and key.use is now "{use}": the purpose of a key cannot '
+            "change (T03). Use a new database and store (database.url, store.url) and let members authorize again"
+        )
+    tx.set_note(KEY_USE_NOTE, use)
+
+
+@dataclass(slots=True)
+class Works:
+    """Client, gate and jobs for one configuration.
+
+    Attributes:
+        believed_requests_per_hour: what the budget was last believed to allow.
+    """
+
+    base: Base
+    settings: Settings
+    rules: Rules
+    gate: BudgetGate
+    source: IpernitySource
+    fetcher: MediaFetcher
+    believed_requests_per_hour: float
+    sync: Sync = field(init=False)
+    confirm: Confirm = field(init=False)
+    purge: Purge = field(init=False)
+    media: Media = field(init=False)
+    grants: Grants = field(init=False)
+    expiry: Expiry = field(init=False)
+    details: Details = field(init=False)
+    orphans: Orphans = field(init=False)
+    accounts: Accounts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Wire the jobs."""
+        base, rules, source = self.base, self.rules, self.source
+        catalog, clock, metrics = base.catalog, base.clock, base.metrics
+        self.sync = Sync(source, catalog, clock, rules, metrics, lambda: self.believed_requests_per_hour)
+        self.confirm = Confirm(source, catalog, clock, rules)
+        self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics)
+        self.media = Media(self.fetcher, catalog, base.store, base.store_lock, clock, rules)
+        self.grants = Grants(source, catalog, clock, rules)
+        self.expiry = Expiry(catalog, clock, rules)
+        self.details = Details(source, catalog, clock, rules)
+        self.orphans = Orphans(catalog, base.store, base.store_lock)
+        self.accounts = Accounts(source, catalog, clock, rules)
+
+    async def look_at_budget(self) -> None:
+        """Learn what the budget allows now, and show it."""
+        snapshot = await self.gate.snapshot()
+        self.believed_requests_per_hour = snapshot.believed_requests_per_hour
+        for window, allowance in snapshot.allowances.items():
+            self.base.metrics.set_budget(window, allowance.limit, allowance.remaining)
+
+    async def pass_boot_gate(self) -> None:
+        """Before anything listens: nothing partial, nothing overdue, nothing our own rules forbid (design §3)."""
+        partials = await asyncio.to_thread(self.base.store.discard_incoming)
+        _log.info(Event.BOOT_STEP, "Partial downloads are discarded.", partial_files=partials)
+        barred = await self.expiry.apply_policy()
+        expired = await self.expiry.run()
+        _log.info(Event.BOOT_STEP, "Ages are judged.", stale=expired.stale, overdue=expired.overdue, barred=barred)
+        purged = await self.purge.run()
+        _log.info(Event.BOOT_STEP, "What was due is erased.", removals=purged.erased, failed=purged.failed)
+        await self.look_at_budget()
+
+    def nudges(self) -> list[Nudge]:
+        """The job table: which job, how often, and what follows when it went well."""
+        window = self.rules.lease.window
+        return [
+            Nudge("expiry", period_of(window, 1440), self.expiry.run, then=("purge",)),
+            Nudge("purge", period_of(window, 2880), self.purge.run),
+            Nudge("grants", period_of(window, 2880), self.grants.run, then=("purge",)),
+            Nudge("confirm", period_of(window, 2880), self.confirm.run, then=("purge",)),
+            Nudge("sync", period_of(window, 1440), self.sync.run, then=("confirm", "grants", "media", "details")),
+            Nudge("media", period_of(window, 1440), self.media.run),
+            Nudge("details", period_of(window, 288), self.details.run),
+            Nudge("policy", period_of(window, 24), self.expiry.apply_policy, then=("purge",)),
+            Nudge("orphans", period_of(window, 1), self.orphans.run, then=("media",)),
+        ]
+
+    def rewired(self, settings: Settings) -> "Works":
+        """The same base under another configuration; budget and leases go on where they were."""
+        return open_works(self.base, settings)
+
+    async def close_clients(self) -> None:
+        """Close connections to ipernity and its media hosts, and give unused request slots back."""
+        await self.source.close()
+        await self.fetcher.close()
+        await self.gate.close()
+
+
+def open_works(base: Base, settings: Settings) -> Works:
+    """Wire client, gate and jobs over an open base.
+
+    Args:
+        base: database, files, clock, metrics.
+        settings: what is configured.
+    """
+    secrets = settings.secrets
+    user_agent = settings.user_agent(ipsync.__version__)
+    caps = settings.caps()
+    gate = BudgetGate(base.catalog.budget_book, caps, base.clock)
+    source = IpernitySource(
+        api_url=settings.api.url,
+        authorize_url=settings.api.authorize_url,
+        # Commands that ask ipernity nothing work without the key.
+        api_key=secrets.api_key.reveal() if secrets.api_key else "",
+        api_secret=secrets.api_secret.reveal() if secrets.api_secret else "",
+        user_agent=user_agent,
+        timeout_seconds=seconds(settings.api.timeout),
+        gate=gate,
+        clock=base.clock,
+        observe=lambda method, outcome, _seconds: base.metrics.count_request(method, outcome),
+    )
+    fetcher = MediaFetcher(
+        media_hosts=settings.api.media_hosts,
+        user_agent=user_agent,
+        bandwidth_bytes_per_second=settings.budget.media_bandwidth,
+        clock=base.clock,
+        observe=base.metrics.count_media,
+    )
+    return Works(base, settings, settings.rules(), gate, source, fetcher, caps.sustainable_per_hour())
+
+
+def web_parts(
+    base: Base,
+    works: Callable[[], Works],
+    settings: Settings,
+    readiness: Callable[[], Awaitable[Sequence[str]]],
+    on_damage: Callable[[ContentKey], None],
+) -> WebParts:
+    """What the web server is given.
+
+    Args:
+        base: database, files, clock, metrics.
+        works: gives the works in force, since a reload replaces them.
+        settings: who operates it, and the admin token.
+        readiness: what keeps the daemon from being ready.
+        on_damage: told of stored files that are not what was stored.
+    """
+    policy_text = settings.operator.privacy_policy.read_text(encoding="utf-8")
+
+    def operator() -> Operator:
+        now = works().settings
+        return Operator(
+            application=now.operator.application,
+            purpose=now.operator.purpose,
+            contact=now.operator.contact,
+            privacy_policy=policy_text,
+            awaiting_validation=now.is_testing,
+        )
+
+    return WebParts(
+        catalog=base.catalog,
+        store=base.store,
+        clock=base.clock,
+        rules=lambda: works().rules,
+        operator=operator,
+        metrics=base.metrics,
+        readiness=readiness,
+        on_damage=on_damage,
+        admin_token=settings.secrets.admin_token.reveal(),
+        site_url=site_of(settings.api.authorize_url),
+    )
+
+
+def site_of(authorize_url: str) -> str:
+    """The site members know, by the address of its authorization page."""
+    parts = urlsplit(authorize_url)
+    return f"{parts.scheme}://{parts.netloc}"
