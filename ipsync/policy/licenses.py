@@ -20,9 +20,7 @@ _CC = "https://creativecommons.org/licenses/"
 LICENSES: dict[int, License] = {
     entry.license_id: entry
     for entry in (
-        License(
-            0, "All rights reserved", "https://en.wikipedia.org/wiki/All_rights_reserved", commercial=False
-        ),
+        License(0, "All rights reserved", "https://en.wikipedia.org/wiki/All_rights_reserved", commercial=False),
         License(1, "CC BY", f"{_CC}by/3.0/", commercial=True),
         License(3, "CC BY-NC", f"{_CC}by-nc/3.0/", commercial=False),
         License(5, "CC BY-ND", f"{_CC}by-nd/3.0/", commercial=True),

@@ -76,9 +76,7 @@ def bar(view: PermittedView, account_id: int, facts: Facts, now: Instant) -> Bar
         return Bar.VISIBILITY
     if facts.license not in view.licenses or facts.license not in LICENSES:
         return Bar.LICENSE
-    if view.use is KeyUse.COMMERCIAL and not _commerce_allowed(
-        view.agreements, account_id, facts.license, now
-    ):
+    if view.use is KeyUse.COMMERCIAL and not _commerce_allowed(view.agreements, account_id, facts.license, now):
         return Bar.COMMERCE
     if facts.media not in view.media:
         return Bar.MEDIA
@@ -87,9 +85,7 @@ def bar(view: PermittedView, account_id: int, facts: Facts, now: Instant) -> Bar
     return None
 
 
-def _commerce_allowed(
-    agreements: Sequence[Agreement], account_id: int, license_id: int, now: Instant
-) -> bool:
+def _commerce_allowed(agreements: Sequence[Agreement], account_id: int, license_id: int, now: Instant) -> bool:
     if LICENSES[license_id].commercial:
         return True
     return any(entry.account_id == account_id and now < entry.until for entry in agreements)
