@@ -1,0 +1,126 @@
+"""`ipsync config`: whether the configuration can be used, and what it says. It changes nothing."""
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ipsync.cli import WRONG, examples, frame_of, output, settings_from
+
+if TYPE_CHECKING:
+    from ipsync.settings import Secret, Settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check and show the configuration.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command(epilog=examples("ipsync config check", "ipsync config check --config wall.toml --json"))
+def check(ctx: typer.Context, json: JsonOption = False) -> None:
+    """Say what is wrong with the configuration.
+
+    Everything at once, each with file, key, reason and remedy; exit with 2 if there is an error. Warnings are
+    no reason to refuse.
+    """
+    from ipsync import settings as configuration
+
+    path = frame_of(ctx).config
+    problems: list[configuration.Problem]
+    settings: configuration.Settings | None
+    try:
+        settings = configuration.load(path, os.environ)
+        problems = list(settings.warnings)
+    except configuration.SettingsInvalid as invalid:
+        settings = None
+        problems = list(invalid.problems)
+    summary = None if settings is None else _summary(settings)
+    file = str(configuration.locate(path, os.environ))
+    if json:
+        found = [problem.as_json() for problem in problems]
+        output.emit_json({"ok": summary is not None, "file": file, "problems": found, "summary": summary})
+    else:
+        output.print_problems(problems, stderr=False)
+        if summary is not None:
+            output.say(f"OK: {file}")
+            for name, text in summary.items():
+                output.say(f"  {name:<8} {text}")
+    if summary is None:
+        output.leave(WRONG)
+
+
+def _summary(settings: "Settings") -> dict[str, str]:
+    """What the configuration comes to, in a few lines."""
+    from ipsync.policy.instants import duration_text
+    from ipsync.settings.reference import written
+
+    def listed(key: str) -> str:
+        value = written(settings.mirror, key)
+        return value if isinstance(value, str) else ", ".join(value) or "none"
+
+    lease, budget = settings.lease(), settings.budget
+    public = f", for others at {settings.web.public_url}" if settings.web.public_url else ""
+    summary = {
+        "asks": "members are asked for "
+        + ", ".join(f"{area}: {level}" for area, level in settings.permissions.items()),
+        "mirrors": f"{listed('visibility')} documents; media {listed('media')}; safety {listed('safety')}; "
+        f"licenses {listed('licenses')}; files {listed('renditions')}",
+        "removes": f"hidden within {duration_text(lease.serve_age)}, erased within {duration_text(lease.window)}",
+        "budget": f"{budget.per_second:g} requests a second, {budget.per_minute} a minute, {budget.per_hour} an hour, "
+        f"{budget.per_day} a day",
+        "serves": f"{settings.web.listen}{public}",
+    }
+    if settings.is_testing:
+        summary["testing"] = f"the key awaits validation: {settings.accounts_most} accounts at most, this machine only"
+    return summary
+
+
+@app.command(epilog=examples("ipsync config show", "ipsync config show --json"))
+def show(ctx: typer.Context, json: JsonOption = False) -> None:
+    """Show every setting in force.
+
+    With each, whether it comes from the file or is the default. Secrets are not shown.
+    """
+    settings = settings_from(ctx, needs=())
+    values = _values(settings)
+    secrets = {secret.name: _state_of(secret) for secret in settings.secrets.all()}
+    if json:
+        shown = {key: {"value": value, "source": source} for key, value, source in values}
+        output.emit_json({"file": str(settings.file), "settings": shown, "secrets": secrets})
+        return
+    output.say(f"{settings.file}")
+    rows = [(key, _for_people(value), source) for key, value, source in values]
+    rows += [(f"secret {name}", state, "") for name, state in secrets.items()]
+    output.print_table(("setting", "value", "from"), rows)
+
+
+def _values(settings: "Settings") -> list[tuple[str, Any, str]]:
+    """Key, value as TOML would give it, and source of every setting."""
+    from ipsync.settings.reference import written
+    from ipsync.settings.sections import SECTIONS
+
+    found: list[tuple[str, Any, str]] = []
+    for name, kind in SECTIONS.items():
+        if name == "agreements":
+            for index, entry in enumerate(settings.agreements):
+                found += [(f"{name}[{index}].{key}", written(entry, key), "file") for key in kind.model_fields]
+            continue
+        section = settings.secret_files if name == "secrets" else getattr(settings, name)
+        for key in kind.model_fields:
+            source = "file" if f"{name}.{key}" in settings.given else "default"
+            found.append((f"{name}.{key}", written(section, key), source))
+    return found
+
+
+def _for_people(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(entry) for entry in value) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value in (None, "") else str(value)
+
+
+def _state_of(secret: "Secret") -> str:
+    if not secret:
+        return "not set"
+    named = secret.source in ("credentials", "environment")
+    return f"set (from {secret.source if named else f'file {secret.source}'})"
