@@ -29,6 +29,8 @@ ANY_LICENSE = "any"
 
 TESTING = "awaiting-validation"
 ACTIVE = "active"
+USES = {use.value: use for use in KeyUse}
+STATUSES = {status: status for status in (ACTIVE, TESTING)}
 PURGE = "purge"
 SEAL = "seal"
 
@@ -129,10 +131,10 @@ class Operator(Section):
 class Key(Section):
     """The API key's own conditions."""
 
-    use: Annotated[KeyUse, BeforeValidator(units.word({use.value: use for use in KeyUse})), units.WORD] = Field(
+    use: Annotated[KeyUse, BeforeValidator(units.word(USES)), units.WORD] = Field(
         description='what the key was given for: "non-commercial" or "commercial"; it cannot change later (T03, T07)'
     )
-    status: Annotated[str, BeforeValidator(units.word(_names(ACTIVE, TESTING))), units.WORD] = Field(
+    status: Annotated[str, BeforeValidator(units.word(STATUSES)), units.WORD] = Field(
         default=ACTIVE,
         description=f'"{ACTIVE}", or "{TESTING}" while ipernity has not validated the key: '
         "then for tests only, with small caps and nothing served beyond this machine (T04)",
