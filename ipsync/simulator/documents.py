@@ -12,7 +12,6 @@ from ipsync.simulator.media.template import Template
 from ipsync.simulator.members import Member
 from ipsync.simulator.seeds import LICENSES, Seeds
 
-KINDS = ("photo", "video", "audio", "other")
 SHARES = range(5)
 PUBLIC = 4
 LICENSE_IDS = frozenset(LICENSES)
@@ -29,7 +28,8 @@ OPEN_TO_ALL = 800
 THUMB_LABELS = ("75x", "100", "240", "250x", "500", "560", "640", "800", "1024", "1600", "2048")
 
 _SHAPES = (
-    (1024, 768), (768, 1024), (1024, 683), (800, 600), (1280, 853), (640, 480), (1600, 1067), (2048, 1365),
+    (1024, 768), (768, 1024), (1024, 683), (800, 600), (640, 480), (800, 533), (600, 800), (640, 427),
+    (1024, 768), (768, 1024), (1280, 853), (800, 600), (640, 480), (1600, 1067), (480, 640), (2048, 1365),
 )  # fmt: skip
 _COVER = (560, 560)
 
@@ -134,6 +134,20 @@ class Tag(NamedTuple):
     added_at: int
 
 
+_MADE_BEFORE_POSTING = 5_400
+
+
+@lru_cache(maxsize=8192)
+def _date(days: int) -> str:
+    """Return the date so many days after 1970-01-01."""
+    return time.strftime("%Y-%m-%d", time.gmtime(days * 86_400))
+
+
+def token_of(digest: bytes) -> str:
+    """Return the token of the document with this digest."""
+    return f"tok-{digest[:8].hex()}"
+
+
 class Document:
     """A photo, video, sound or other file of a member.
 
@@ -141,12 +155,26 @@ class Document:
     files change: each change of privacy and each new file.
     """
 
-    __slots__ = (
-        "_created", "comment_at", "comments", "description", "digest", "document_id", "faves", "filename",
-        "generation", "kind", "latitude", "license", "longitude", "modified_at", "notes", "original", "owner",
-        "perm_comment", "perm_tag", "perm_tagme", "posted_at", "replaced_at", "safety", "share", "tags", "title",
-        "token", "visits",
-    )  # fmt: skip
+    # What most documents have in common stands here, so that making one for a listing sets little more than its own.
+    license = 0
+    safety = 1
+    title = ""
+    description = ""
+    filename = ""
+    replaced_at = 0
+    comment_at = 0
+    generation = 0
+    latitude: float | None = None
+    longitude: float | None = None
+    visits = 0
+    faves = 0
+    comments = 0
+    tags: tuple[Tag, ...] = ()
+    notes: tuple[Note, ...] = ()
+    perm_comment = 5
+    perm_tag = 3
+    perm_tagme = 3
+    _created = ""
 
     def __init__(
         self, document_id: int, owner: Member, digest: bytes, kind: str, share: int, posted_at: int, original: Original
@@ -156,34 +184,21 @@ class Document:
         self.digest = digest
         self.kind = kind
         self.share = share
-        self.posted_at = posted_at
+        self.posted_at = self.modified_at = posted_at
         self.original = original
-        self.token = "tok-" + digest[:8].hex()
-        self.license = 0
-        self.safety = 1
-        self.title = ""
-        self.description = ""
-        self.filename = ""
-        self.modified_at = posted_at
-        self.replaced_at = 0
-        self.comment_at = 0
-        self._created = ""
-        self.generation = 0
-        self.latitude: float | None = None
-        self.longitude: float | None = None
-        self.visits = 0
-        self.faves = 0
-        self.comments = 0
-        self.tags: tuple[Tag, ...] = ()
-        self.notes: tuple[Note, ...] = ()
-        self.perm_comment = 5
-        self.perm_tag = 3
-        self.perm_tagme = 3
+
+    @property
+    def token(self) -> str:
+        """What can be found in its texts and pictures, and nowhere else."""
+        return token_of(self.digest)
 
     @property
     def created(self) -> str:
         """When it was made: `YYYY-MM-DD HH:MM:SS`, local, without a zone."""
-        return self._created or time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self.posted_at - 5_400))
+        if self._created:
+            return self._created
+        days, second = divmod(self.posted_at - _MADE_BEFORE_POSTING, 86_400)
+        return f"{_date(days)} {second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
     @created.setter
     def created(self, text: str) -> None:
@@ -200,14 +215,13 @@ class Document:
         original = self.original
         return (original.width, original.height) if original.width else _COVER
 
-    def secret(self, place: int = 16) -> str:
-        """Return the eight digits in the names of its files; those of the original are at place 20."""
-        generation = self.generation.to_bytes(4, "big")
-        return f"{zlib.crc32(self.digest[place : place + 4] + generation):08x}"
+    def secret(self, place: int) -> str:
+        """Return the eight digits in the names of its files, at `THUMBS` or `ORIGINAL`."""
+        return f"{zlib.crc32(self.digest[place : place + 4], self.generation):08x}"
 
 
-ORIGINAL = 20
-"""The place of the original's secret: who knows the address of a thumb does not know this one."""
+THUMBS, ORIGINAL = 16, 20
+"""Two places in the digest: who knows the address of a thumb does not know that of the original."""
 
 
 @lru_cache(maxsize=4096)
@@ -232,14 +246,15 @@ def thumb_content(document: Document, label: str) -> bytes | None:
     return size and jpeg.picture(*size, document.scene).content(document.token)
 
 
-def _seeded_file(kind: str, digest: bytes, token: str) -> SeededFile:
-    scene = digest[13] % jpeg.SCENES
+@lru_cache(maxsize=1024)
+def _blueprint(kind: str, scene: int, shape: int) -> tuple[str, int, int, int, Template]:
+    """Return all of a seeded file but its token: extension, width, height, seconds, template."""
     if kind == "video":
-        return SeededFile("mp4", movie.WIDTH, movie.HEIGHT, movie.SECONDS, movie.film(scene), token)
+        return "mp4", movie.WIDTH, movie.HEIGHT, movie.SECONDS, movie.film(scene)
     if kind == "audio":
-        return SeededFile("wav", 0, 0, sound.SECONDS, sound.tone(scene), token)
-    width, height = _SHAPES[digest[12] % len(_SHAPES)]
-    return SeededFile("jpg", width, height, 0, jpeg.picture(width, height, scene), token)
+        return "wav", 0, 0, sound.SECONDS, sound.tone(scene)
+    width, height = _SHAPES[shape]
+    return "jpg", width, height, 0, jpeg.picture(width, height, scene)
 
 
 @lru_cache(maxsize=4096)
@@ -249,24 +264,24 @@ def _seeded_tags(pick: int, author_id: int) -> tuple[Tag, ...]:
     return tuple(Tag("keyword", word, author_id, word, 0) for word in sorted(found))
 
 
-def seeded_document(seeds: Seeds, number: int, document_id: int, owner: Member) -> Document:
+def seeded_document(seeds: Seeds, number: int, document_id: int, members: list[Member]) -> Document:
     """Return a document of the seeded world as it was at the start."""
     digest = seeds.document_digest(document_id)
-    kind = seeds.kind(number)
-    token = "tok-" + digest[:8].hex()
-    share, posted_at = seeds.share(number), seeds.posted_at(number)
-    document = Document(document_id, owner, digest, kind, share, posted_at, _seeded_file(kind, digest, token))
+    index, ordinal, share, kind = seeds.facts(number)
+    owner, token = members[index], token_of(digest)
+    file = SeededFile(*_blueprint(kind, digest[13] % jpeg.SCENES, digest[12] % len(_SHAPES)), token)
+    document = Document(document_id, owner, digest, kind, share, seeds.posted_at(number), file)
     place, latitude, longitude = words.PLACES[digest[10] % 16]
     subject = words.SUBJECTS[digest[9] % 32]
     document.title = f"{words.ADJECTIVES[digest[8] % 32]} {subject}, {place} {token}"
     document.description = f"{words.SENTENCES[digest[14] % 8]} {token}"
-    document.filename = f"{subject}-{seeds.ordinal(number) + 1:05d}.{document.original.extension}"
+    document.filename = f"{subject}-{ordinal + 1:05d}.{file.extension}"
     document.license = LICENSES[digest[11] % 16]
     document.tags = _seeded_tags(digest[31], owner.user_id)
     document.visits = digest[24] + digest[25]
     document.faves = digest[26] % 12
-    document.comments = max(0, digest[27] % 8 - 4)
-    if document.comments:
+    if digest[27] % 8 > 4:
+        document.comments = digest[27] % 8 - 4
         document.comment_at = document.posted_at + 60 * digest[28]
     if digest[15] % 2:
         document.latitude = latitude + (digest[29] - 128) / 4000

@@ -43,6 +43,9 @@ KINDS: dict[str, tuple[float, float, float]] = {
 """
 
 
+_MEDIA_KINDS = frozenset({"http_status", "html", "truncate", "slow", "hang", "reset"})
+
+
 class FaultError(ValueError):
     """An order that can't be taken; `name` is the field that is wrong."""
 
@@ -172,6 +175,9 @@ class Faults:
         if not isinstance(kind, str) or kind not in KINDS:
             raise FaultError("kind", f"must be one of {', '.join(KINDS)}")
         default, low, high = KINDS[kind]
+        names = _methods(wanted, self._known)
+        if MEDIA in names and kind not in _MEDIA_KINDS:
+            raise FaultError("kind", f"files can only be hit by {', '.join(sorted(_MEDIA_KINDS))}")
         share = _number(wanted, "share", 0, 1, 1)
         value = _number(wanted, "value", low, high, default)
         count = _number(wanted, "count", 1, 1e9, None)
@@ -182,7 +188,7 @@ class Faults:
         fault = Fault(
             fault_id=self._last_id,
             kind=kind,
-            methods=_methods(wanted, self._known),
+            methods=names,
             share=1 if share is None else share,
             value=default if value is None else value,
             left=None if count is None else int(count),

@@ -6,7 +6,7 @@ in `methods/`.
 
 from collections.abc import Iterator
 
-from ipsync.simulator.documents import KINDS, Document, Original, seeded_document
+from ipsync.simulator.documents import Document, Original, seeded_document
 from ipsync.simulator.members import Member
 from ipsync.simulator.seeds import Seeds
 from ipsync.simulator.streams import Stream
@@ -30,16 +30,7 @@ class Library:
         self._digests: dict[int, dict[str, int]] = {}
 
     def _stream(self, owner: int) -> Stream:
-        return Stream(lambda: map(self._seeds.document_id, self._seeds.numbers(owner)), self._facts)
-
-    def _facts(self, document_id: int) -> tuple[int, int]:
-        kept = self._kept.get(document_id)
-        if kept is not None:
-            return kept.share, KINDS.index(kept.kind)
-        number = self._seeds.number(document_id)
-        if number is None:
-            raise KeyError(document_id)
-        return self._seeds.share(number), KINDS.index(self._seeds.kind(number))
+        return Stream(lambda: self._seeds.documents_of(owner))
 
     def stream(self, owner: Member) -> Stream:
         """Return the order of a member's documents."""
@@ -53,10 +44,7 @@ class Library:
         if document_id in self._deleted:
             return None
         number = self._seeds.number(document_id)
-        if number is None:
-            return None
-        owner = self._members[self._seeds.owner(number)]
-        return seeded_document(self._seeds, number, document_id, owner)
+        return None if number is None else seeded_document(self._seeds, number, document_id, self._members)
 
     def edit(self, document: Document, now_seconds: int) -> Document:
         """Return the document to write to, from now on kept, its time of modification set."""
@@ -70,33 +58,34 @@ class Library:
         document = Document(self._next_id, owner, digest, kind, share, now_seconds, original)
         self._next_id += 1 + digest[31] % 7
         self._kept[document.document_id] = document
-        self.stream(owner).add(document.document_id, share, KINDS.index(kind))
+        self.stream(owner).add(document.document_id, share, kind)
         self._digests.pop(owner.index, None)
         return document
 
     def set_share(self, document: Document, share: int, now_seconds: int) -> None:
         """Give a document another privacy level; the addresses of its files change."""
         kept = self.edit(document, now_seconds)
-        stream, kind = self.stream(kept.owner), KINDS.index(kept.kind)
-        stream.remove(kept.document_id, kept.share, kind)
         kept.share = share
         kept.generation += 1
-        stream.add(kept.document_id, share, kind)
+        self._list_anew(kept)
 
     def replace(self, document: Document, kind: str, original: Original, now_seconds: int) -> None:
         """Give a document another file; the addresses of its files change."""
         kept = self.edit(document, now_seconds)
-        stream = self.stream(kept.owner)
-        stream.remove(kept.document_id, kept.share, KINDS.index(kept.kind))
         kept.kind, kept.original = kind, original
         kept.replaced_at = now_seconds
         kept.generation += 1
-        stream.add(kept.document_id, kept.share, KINDS.index(kind))
+        self._list_anew(kept)
         self._digests.pop(kept.owner.index, None)
+
+    def _list_anew(self, document: Document) -> None:
+        stream = self.stream(document.owner)
+        stream.remove(document.document_id)
+        stream.add(document.document_id, document.share, document.kind)
 
     def delete(self, document: Document) -> None:
         """Remove a document for good."""
-        self.stream(document.owner).remove(document.document_id, document.share, KINDS.index(document.kind))
+        self.stream(document.owner).remove(document.document_id)
         self._deleted.add(document.document_id)
         self._kept.pop(document.document_id, None)
         self._digests.pop(document.owner.index, None)

@@ -23,16 +23,8 @@ _KINDS = ("photo",) * 9 + ("video",) + ("photo",) * 13 + ("audio",) + ("photo",)
 _FIRST_ID = 20_000_000
 _ID_SPAN = 50_000_000
 _WIDEST_STEP = 97
-_MIX = 0x9E3779B97F4A7C15
+_GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
-
-
-def _scramble(value: int) -> int:
-    """Return 64 well-mixed bits of `value` (the finisher of splitmix64)."""
-    value = (value + _MIX) & _WORD
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WORD
-    return value ^ (value >> 31)
 
 
 class Seeds:
@@ -81,34 +73,37 @@ class Seeds:
         """Return an id above all seeded ones, where uploads begin."""
         return self._first + (self.total + 1) * self._step + 100
 
-    def owner(self, number: int) -> int:
-        """Return the index (from 0) of the member who owns a seeded document."""
-        round_, place = divmod(number, self.members)
-        return (place + self._turn(round_)) % self.members
-
-    def ordinal(self, number: int) -> int:
-        """Return how many documents the same owner posted before this one."""
-        return number // self.members
-
     def number_at(self, owner: int, ordinal: int) -> int:
-        """Return the number of the owner's document with this ordinal: the inverse of the two above."""
+        """Return the number of the document that was the owner's `ordinal`-th (from 0)."""
         return ordinal * self.members + (owner - self._turn(ordinal)) % self.members
 
-    def numbers(self, owner: int) -> Iterator[int]:
-        """Yield the numbers of a member's seeded documents, oldest first."""
-        return (self.number_at(owner, ordinal) for ordinal in range(self.documents))
+    def facts(self, number: int) -> tuple[int, int, int, str]:
+        """Return owner (index from 0), ordinal among the owner's, privacy level and kind of a seeded document."""
+        ordinal, place = divmod(number, self.members)
+        owner = (place + self._turn(ordinal)) % self.members
+        return owner, ordinal, self.share(owner, ordinal), self.kind(owner, ordinal)
 
-    def share(self, number: int) -> int:
+    def share(self, owner: int, ordinal: int) -> int:
         """Return the privacy level (0 to 4) that a seeded document has at the start."""
-        return _SHARES[(self.ordinal(number) + 3 * self.owner(number)) % len(_SHARES)]
+        return _SHARES[(ordinal + 3 * owner) % len(_SHARES)]
 
-    def kind(self, number: int) -> str:
+    def kind(self, owner: int, ordinal: int) -> str:
         """Return what a seeded document is: `photo`, `video` or `audio`."""
-        return _KINDS[(self.ordinal(number) + 7 * self.owner(number)) % len(_KINDS)]
+        return _KINDS[(ordinal + 7 * owner) % len(_KINDS)]
+
+    def documents_of(self, owner: int) -> Iterator[tuple[int, int, str]]:
+        """Yield id, privacy level and kind of a member's seeded documents, oldest first."""
+        for ordinal in range(self.documents):
+            yield (
+                self.document_id(self.number_at(owner, ordinal)),
+                self.share(owner, ordinal),
+                self.kind(owner, ordinal),
+            )
 
     def posted_at(self, number: int) -> int:
         """Return when a seeded document was posted, in seconds since the epoch."""
         return FIRST_POSTED + number * POSTED_SPAN_SECONDS // max(1, self.total)
 
-    def _turn(self, round_: int) -> int:
-        return _scramble(round_ ^ self._salt) % self.members
+    def _turn(self, ordinal: int) -> int:
+        """Return by how many places the owners of one round of documents are turned."""
+        return ((ordinal * _GOLDEN + self._salt & _WORD) >> 40) % self.members

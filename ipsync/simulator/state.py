@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ipsync.simulator.clock import MINUTE, SECOND, Now
 from ipsync.simulator.containers import seeded_shelves
-from ipsync.simulator.documents import Original
+from ipsync.simulator.documents import UploadedFile
 from ipsync.simulator.library import Library
 from ipsync.simulator.members import Frob, Member, Token, seeded_application, seeded_members
 from ipsync.simulator.seeds import Seeds
@@ -22,7 +22,8 @@ class Upload:
 
     Args:
         ready_at: microseconds since the epoch.
-        original: None if the file turned out to be no good.
+        size: of the file, in bytes.
+        original: None if the file turned out to be no good, and when the work is done.
         params: what was said about it when it was sent.
         document_id: set when the work is done.
     """
@@ -31,7 +32,8 @@ class Upload:
     owner: Member
     ready_at: int
     kind: str
-    original: Original | None
+    size: int
+    original: UploadedFile | None
     params: dict[str, str]
     replaces: int | None = None
     document_id: int | None = None
@@ -100,7 +102,10 @@ class State:
 
     def new_frob(self) -> Frob:
         """Return a new frob that a member may approve."""
-        frob = Frob(self.issue("frob"), self.now() + FROB_LIFE)
+        now = self.now()
+        for value in [value for value, frob in self.frobs.items() if frob.expires_at <= now]:
+            del self.frobs[value]
+        frob = Frob(self.issue("frob"), now + FROB_LIFE)
         self.frobs[frob.value] = frob
         return frob
 

@@ -8,58 +8,82 @@ moves at most the bytes above it, some tens of microseconds for a hundred thousa
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import compress
 
+KINDS = ("photo", "video", "audio", "other")
 ALL_SHARES = 0b11111
 ALL_KINDS = 0b1111
+
+
+def _code(share: int, kind: str) -> int:
+    """Return privacy level and kind as one small number."""
+    return share | KINDS.index(kind) << 3
 
 
 class Stream:
     """One member's documents.
 
     Args:
-        ids: gives the member's ids, oldest first; asked once, when the stream is first read.
-        facts: a document's privacy level (0 to 4) and the index of its kind (0 to 3).
+        first: gives id, privacy level (0 to 4) and kind of each, oldest first; asked once, when the stream is read.
     """
 
-    __slots__ = ("_facts", "_ids", "_views")
+    __slots__ = ("_codes", "_first", "_ids", "_views")
 
-    def __init__(self, ids: Callable[[], Iterable[int]], facts: Callable[[int], tuple[int, int]]) -> None:
-        self._ids = ids
-        self._facts = facts
-        self._views: dict[tuple[int, int], array[int]] = {}
+    def __init__(self, first: Callable[[], Iterable[tuple[int, int, str]]]) -> None:
+        self._first = first
+        self._ids: array[int] | None = None
+        self._codes = bytearray()
+        self._views: dict[frozenset[int], array[int]] = {}
+
+    def _all(self) -> "array[int]":
+        if self._ids is None:
+            self._ids = array("Q")
+            for document_id, share, kind in self._first():
+                self._ids.append(document_id)
+                self._codes.append(_code(share, kind))
+        return self._ids
 
     def view(self, shares: int = ALL_SHARES, kinds: int = ALL_KINDS) -> "array[int]":
         """Return the ids of these privacy levels (bits 0 to 4) and kinds (bits 0 to 3), ascending: read only."""
-        view = self._views.get((shares, kinds))
+        if (shares, kinds) == (ALL_SHARES, ALL_KINDS):
+            return self._all()
+        key = _codes_let_through(shares, kinds)
+        view = self._views.get(key)
         if view is None:
-            if (shares, kinds) == (ALL_SHARES, ALL_KINDS):
-                view = array("Q", self._ids())
-            else:
-                view = array("Q", (one for one in self.view() if self._lets_through(one, shares, kinds)))
-            self._views[shares, kinds] = view
+            ids = self._all()
+            view = self._views[key] = array("Q", compress(ids, map(key.__contains__, self._codes)))
         return view
 
-    def _lets_through(self, document_id: int, shares: int, kinds: int) -> bool:
-        share, kind = self._facts(document_id)
-        return bool(shares >> share & 1 and kinds >> kind & 1)
-
-    def add(self, document_id: int, share: int, kind: int) -> None:
+    def add(self, document_id: int, share: int, kind: str) -> None:
         """Put an id into the views it belongs to."""
-        self.view()
-        for (shares, kinds), view in self._views.items():
-            if shares >> share & 1 and kinds >> kind & 1:
-                place = bisect_left(view, document_id)
-                if place == len(view) or view[place] != document_id:
-                    view.insert(place, document_id)
+        code, ids = _code(share, kind), self._all()
+        place = bisect_left(ids, document_id)
+        ids.insert(place, document_id)
+        self._codes.insert(place, code)
+        for codes, view in self._views.items():
+            if code in codes:
+                view.insert(bisect_left(view, document_id), document_id)
 
-    def remove(self, document_id: int, share: int, kind: int) -> None:
-        """Take an id out of the views it belongs to, as if it had this privacy level and kind."""
-        self.view()
-        for (shares, kinds), view in self._views.items():
-            if shares >> share & 1 and kinds >> kind & 1:
-                place = bisect_left(view, document_id)
-                if place < len(view) and view[place] == document_id:
-                    del view[place]
+    def remove(self, document_id: int) -> None:
+        """Take an id out of the views it belongs to."""
+        ids = self._all()
+        place = bisect_left(ids, document_id)
+        code = self._codes[place]
+        del ids[place], self._codes[place]
+        for codes, view in self._views.items():
+            if code in codes:
+                del view[bisect_left(view, document_id)]
+
+
+@cache
+def _codes_let_through(shares: int, kinds: int) -> frozenset[int]:
+    return frozenset(
+        _code(share, kind)
+        for share in range(5)
+        for place, kind in enumerate(KINDS)
+        if shares >> share & 1 and kinds >> place & 1
+    )
 
 
 def newest(view: "array[int] | list[int]", page: int, per_page: int) -> list[int]:

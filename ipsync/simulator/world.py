@@ -29,6 +29,7 @@ HTML = "text/html; charset=utf-8"
 
 _MAINTENANCE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back in a few minutes.</body></html>"
 _UNKNOWN = "unknown"
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +126,13 @@ class World:
         self._count(call)
         fault = self.faults.strike(call.method, self.state.now())
         if fault is None:
-            return Answer(msgspec.json.encode(self._settled(call)))
+            return Answer(_encode(self._settled(call)))
         if fault.kind == "api_error":
-            return Answer(msgspec.json.encode(self._refused(ApiError(int(fault.value)))))
+            return Answer(_encode(self._refused(ApiError(int(fault.value)))))
         manner = wire_fault(fault)
         if manner.status != 200 or manner.content_type != JSON or manner.hang_seconds:
             return manner
-        body = msgspec.json.encode(self._settled(call, fault))
+        body = _encode(self._settled(call, fault))
         if fault.kind == "truncate":
             body = body[: len(body) // 2 if fault.value < 0 else int(fault.value)]
         return replace(manner, body=body)

@@ -101,11 +101,7 @@ def _amount(size: int, percent: int) -> Element:
 def get_quota(state: State, caller: Caller, params: Params) -> Element:
     """Answer `account.getQuota`: everybody's upload is unlimited."""
     member = caller.signed_in()
-    used = sum(
-        upload.original.size
-        for upload in state.uploads.values()
-        if upload.owner is member and upload.original is not None
-    )
+    used = sum(upload.size for upload in state.uploads.values() if upload.owner is member and upload.document_id)
     largest = {
         kind: {"bytes": str(size * _PER_MEGABYTE), "kb": str(size * 1_000), "mb": str(size)}
         for kind, size in _MEGABYTES.items()

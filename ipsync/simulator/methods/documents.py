@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from ipsync.simulator.caller import Caller
-from ipsync.simulator.documents import LICENSE_IDS, PUBLIC, SAFETY_LEVELS, SHARES, Document
+from ipsync.simulator.documents import LICENSE_IDS, PUBLIC, SAFETY_LEVELS, SHARES, THUMBS, Document
 from ipsync.simulator.errors import bad_parameter
 from ipsync.simulator.members import Member
 from ipsync.simulator.methods import shapes
@@ -87,7 +87,7 @@ def get_medias(state: State, caller: Caller, params: Params) -> Element:
     viewer = shapes.viewer_of(caller)
     answer: Element = {"thumbs": shapes.thumbs(state, document, viewer)}
     for thumb in answer["thumbs"]["thumb"]:
-        thumb["secret"] = document.secret()
+        thumb["secret"] = document.secret(THUMBS)
     if played := shapes.medias(state, document):
         answer["medias"] = played
     if shapes.may_download(document, viewer):

@@ -8,7 +8,7 @@ from ipsync.simulator.members import Member
 from ipsync.simulator.methods.albums import MOST_AT_ONCE
 from ipsync.simulator.methods.finding import open_member, visible_group
 from ipsync.simulator.methods.listings import chosen
-from ipsync.simulator.methods.shapes import Element, flag, paging, viewer_of, with_list
+from ipsync.simulator.methods.shapes import Element, flag, paging, with_list
 from ipsync.simulator.params import Params
 from ipsync.simulator.state import State
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from heapq import merge
 
 from ipsync.simulator.caller import Caller
-from ipsync.simulator.documents import KINDS, LICENSE_IDS, PUBLIC, SAFETY_LEVELS, SHARES, Document
+from ipsync.simulator.documents import LICENSE_IDS, PUBLIC, SAFETY_LEVELS, SHARES, Document
 from ipsync.simulator.errors import bad_parameter, not_found
 from ipsync.simulator.members import Member
 from ipsync.simulator.methods.finding import may_see, open_member, visible_group
 from ipsync.simulator.methods.shapes import Element, listed, paging, thumb_label, viewer_of, with_list
 from ipsync.simulator.params import Params
 from ipsync.simulator.state import State
-from ipsync.simulator.streams import ALL_KINDS, newest
+from ipsync.simulator.streams import ALL_KINDS, KINDS, newest
 
 Ids = "array[int] | list[int]"
 Test = Callable[[Document], bool]

@@ -67,8 +67,7 @@ def edit_tags(state: State, caller: Caller, params: Params) -> Element:
     tags = _tags_asked(state, caller, params)
     document = state.library.edit(document, state.now_seconds())
     dropped = len(document.tags)
-    document.tags = ()
-    _add(document, tags)
+    document.tags = tuple({(tag.kind, tag.tag_id): tag for tag in tags}.values())
     answer = {"added": str(len(document.tags)), "dropped": str(dropped)}
     return {"tags": with_list(answer, "tag", [_tag(tag) for tag in document.tags])}
 

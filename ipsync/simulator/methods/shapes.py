@@ -5,6 +5,7 @@ has been decided before anything here is called.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from ipsync.simulator.caller import Caller
@@ -13,6 +14,7 @@ from ipsync.simulator.documents import (
     OPEN_TO_ALL,
     ORIGINAL,
     SQUARES,
+    THUMBS,
     Document,
     thumb_sizes,
 )
@@ -33,7 +35,7 @@ def flag(value: object) -> str:
 
 def media_url(state: State, document: Document, label: str, extension: str) -> str:
     """Return the address of one of a document's files; it holds until the document's privacy changes."""
-    secret = document.secret(ORIGINAL) if label == "original" else document.secret()
+    secret = document.secret(ORIGINAL if label == "original" else THUMBS)
     one = document.document_id
     return f"{state.base_url}/media/{one % 1000:03d}/{one}.{secret}.{label}.{extension}"
 
@@ -51,22 +53,22 @@ def thumb_label(params: Params) -> str:
     return label
 
 
-def _fitting(sizes: dict[str, tuple[int, int]], label: str) -> str:
-    """Return the size that was asked for, or the largest below it that the document has."""
-    if label in sizes:
-        return label
-    wanted = LONGEST_SIDES.get(label, 75)
-    smaller = [one for one in sizes if LONGEST_SIDES.get(one, wanted + 1) <= wanted]
-    return smaller[-1] if smaller else "75x"
+@lru_cache(maxsize=4096)
+def _fitting(shape: tuple[int, int], label: str) -> tuple[str, str, str]:
+    """Return label, width and height of the size asked for, or of the largest below it that the picture has."""
+    sizes = thumb_sizes(*shape)
+    if label not in sizes:
+        wanted = LONGEST_SIDES.get(label, 75)
+        smaller = [one for one in sizes if LONGEST_SIDES.get(one, wanted + 1) <= wanted]
+        label = smaller[-1] if smaller else "75x"
+    width, height = sizes[label]
+    return label, str(width), str(height)
 
 
 def thumb(state: State, document: Document, label: str) -> Element:
     """Return a document's thumb of this size, or of the next smaller one there is."""
-    sizes = thumb_sizes(*document.shape)
-    label = _fitting(sizes, label)
-    width, height = sizes[label]
-    url = media_url(state, document, label, "jpg")
-    return {"label": label, "ext": "jpg", "w": str(width), "h": str(height), "url": url}
+    label, width, height = _fitting(document.shape, label)
+    return {"label": label, "ext": "jpg", "w": width, "h": height, "url": media_url(state, document, label, "jpg")}
 
 
 def thumbs(state: State, document: Document, viewer: Member | None) -> Element:

@@ -35,6 +35,7 @@ def _accept(state: State, caller: Caller, params: Params, file: SentFile | None,
         owner=caller.signed_in(),
         ready_at=state.now() + state.upload_time,
         kind=about.kind if about else "other",
+        size=len(file.data),
         original=original,
         params={**params.raw, "filename": file.filename},
         replaces=replaces,
@@ -80,11 +81,11 @@ def settle(state: State) -> None:
 def _finish(state: State, upload: Upload) -> None:
     upload.done = True
     now_seconds = upload.ready_at // SECOND
-    original = upload.original
+    original, upload.original = upload.original, None
     if original is None:
         return
     if upload.replaces is None:
-        upload.document_id = _publish(state, upload, now_seconds)
+        upload.document_id = _publish(state, upload, original, now_seconds)
         return
     document = state.library.get(upload.replaces)
     if document is not None:
@@ -92,13 +93,11 @@ def _finish(state: State, upload: Upload) -> None:
         upload.document_id = document.document_id
 
 
-def _publish(state: State, upload: Upload, now_seconds: int) -> int | None:
+def _publish(state: State, upload: Upload, original: UploadedFile, now_seconds: int) -> int:
     """Make the document of an upload and return its id."""
-    if upload.original is None:
-        return None
     params, owner = Params(upload.params), upload.owner
     share = share_asked(params, owner.upload_share)
-    document = state.library.post(owner, upload.kind, upload.original, share, now_seconds)
+    document = state.library.post(owner, upload.kind, original, share, now_seconds)
     filename = params.text("filename")
     document.filename = filename
     document.title = params.text("title") or filename.rpartition(".")[0] or filename

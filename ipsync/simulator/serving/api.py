@@ -45,7 +45,10 @@ def api_handler(world: World) -> Handler:
         if request.method not in ("GET", "POST"):
             return web.Response(status=405, headers={"Allow": "GET, POST"})
         method, _, response_format = request.match_info["tail"].strip("/").partition("/")
-        params, file = await _read(request)
+        try:
+            params, file = await _read(request)
+        except ValueError:  # a body that is no form: the call then has no parameters at all
+            params, file = {}, None
         call = Call(
             method=method,
             params=params,

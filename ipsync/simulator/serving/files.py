@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 
-from ipsync.simulator.documents import ORIGINAL, Document, thumb_content
+from ipsync.simulator.documents import ORIGINAL, THUMBS, Document, thumb_content
 from ipsync.simulator.media import jpeg
 from ipsync.simulator.media.recognize import content_type
 from ipsync.simulator.serving.api import Handler
@@ -20,7 +20,7 @@ def _content(document: Document, secret: str, label: str, extension: str) -> byt
     own = document.original.extension
     if label == "original":
         return document.original.content() if (secret, extension) == (document.secret(ORIGINAL), own) else None
-    if secret != document.secret():
+    if secret != document.secret(THUMBS):
         return None
     if label == extension == own and document.kind in ("video", "audio"):
         return document.original.content()

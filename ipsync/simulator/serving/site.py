@@ -73,5 +73,5 @@ class Site:
             web.post(AUTHORIZE, self.allow),
             web.get(SIGN_IN, self.who),
             web.post(SIGN_IN, self.sign_in),
-            web.get(r"/doc/{user_id:\d{1,9}}/{document_id:\d{1,15}}", self.document),
+            web.get("/doc/{user_id:[0-9]{1,9}}/{document_id:[0-9]{1,15}}", self.document),
         ]
