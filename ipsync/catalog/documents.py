@@ -8,7 +8,7 @@ from sqlalchemy import Select, bindparam, case, delete, or_, select, update
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
-from ipsync.catalog.sqlite import in_numbers, insert, numbers, one_of
+from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing, unindexed
 from ipsync.catalog.tables import table
 from ipsync.policy.accounts import SERVED_STATES, AccountState
 from ipsync.policy.documents import (
@@ -33,50 +33,54 @@ _DOCUMENTS = select(*_DOCUMENT.c, *(column for column in _TEXT.c if column.name 
     _DOCUMENT, _TEXT, _TEXT.c.document_id == _DOCUMENT.c.document_id
 )
 _BY_NUMBER = _DOCUMENTS.where(in_numbers(_DOCUMENT.c.document_id))
-_WANTING_DETAILS = _DOCUMENTS.where(
-    one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value,)),
-    or_(_DOCUMENT.c.details_at.is_(None), _DOCUMENT.c.details_at < _DOCUMENT.c.modified_at),
-    _DOCUMENT.c.account_id.in_(select(_ACCOUNT.c.account_id).where(_ACCOUNT.c.state == AccountState.ACTIVE.value)),
-).limit(bindparam("most"))
+_WANTING_DETAILS = (
+    by_index(_DOCUMENTS, _DOCUMENT, "document_wanting_details")
+    .where(
+        one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value,)),
+        or_(_DOCUMENT.c.details_at.is_(None), _DOCUMENT.c.details_at < _DOCUMENT.c.modified_at),
+        _DOCUMENT.c.account_id.in_(select(_ACCOUNT.c.account_id).where(_ACCOUNT.c.state == AccountState.ACTIVE.value)),
+    )
+    .limit(bindparam("most"))
+)
 _DETAILED_BEFORE = (
-    _DOCUMENTS.where(_DOCUMENT.c.details_at.is_not(None), _DOCUMENT.c.details_at < bindparam("before"))
+    by_index(_DOCUMENTS, _DOCUMENT, "document_detailed")
+    .where(_DOCUMENT.c.details_at.is_not(None), _DOCUMENT.c.details_at < bindparam("before"))
     .order_by(_DOCUMENT.c.details_at, _DOCUMENT.c.document_id)
     .limit(bindparam("most"))
 )
 _TOMBSTONES = select(_TOMBSTONE).where(in_numbers(_TOMBSTONE.c.document_id))
 
-_ADD = insert(_DOCUMENT)
-_ADD_TEXT = insert(_TEXT)
-_UPDATE = (
-    update(_DOCUMENT)
-    .where(_DOCUMENT.c.document_id == bindparam("its_document_id"))
-    .values({column.name: bindparam(column.name) for column in _DOCUMENT.c if not column.primary_key})
-)
-_UPDATE_TEXT = (
-    update(_TEXT)
-    .where(_TEXT.c.document_id == bindparam("its_document_id"))
-    .values({column.name: bindparam(column.name) for column in _TEXT.c if not column.primary_key})
-)
+_ADD = Batch(insert(_DOCUMENT), _DOCUMENT.c.keys())
+_ADD_TEXT = Batch(insert(_TEXT), _TEXT.c.keys())
+_UPDATE = replacing(_DOCUMENT, _DOCUMENT.c.document_id)
+_UPDATE_TEXT = replacing(_TEXT, _TEXT.c.document_id)
 _RENEW = (
     update(_DOCUMENT)
     .where(
         in_numbers(_DOCUMENT.c.document_id),
-        _DOCUMENT.c.state == DocumentState.LIVE.value,
-        _DOCUMENT.c.verified_at < bindparam("sent_at"),
+        unindexed(_DOCUMENT.c.state) == DocumentState.LIVE.value,
+        unindexed(_DOCUMENT.c.verified_at) < bindparam("sent_at"),
     )
     .values(verified_at=bindparam("sent_at"))
 )
 _FORGET = [delete(emptied).where(in_numbers(emptied.c.document_id)) for emptied in (_RENDITION, _TEXT, _DOCUMENT)]
 _put_tombstone = insert(_TOMBSTONE)
 _new_tombstone = _put_tombstone.excluded
-_PUT_TOMBSTONE = _put_tombstone.on_conflict_do_update(
-    index_elements=[_TOMBSTONE.c.document_id],
-    set_={
-        "account_id": _new_tombstone.account_id,
-        "reason": case((_TOMBSTONE.c.stands > _new_tombstone.stands, _TOMBSTONE.c.reason), else_=_new_tombstone.reason),
-        "since": case((_TOMBSTONE.c.since > _new_tombstone.since, _TOMBSTONE.c.since), else_=_new_tombstone.since),
-        "stands": case((_TOMBSTONE.c.stands > _new_tombstone.stands, _TOMBSTONE.c.stands), else_=_new_tombstone.stands),
-    },
+_PUT_TOMBSTONE = Batch(
+    _put_tombstone.on_conflict_do_update(
+        index_elements=[_TOMBSTONE.c.document_id],
+        set_={
+            "account_id": _new_tombstone.account_id,
+            "reason": case(
+                (_TOMBSTONE.c.stands > _new_tombstone.stands, _TOMBSTONE.c.reason), else_=_new_tombstone.reason
+            ),
+            "since": case((_TOMBSTONE.c.since > _new_tombstone.since, _TOMBSTONE.c.since), else_=_new_tombstone.since),
+            "stands": case(
+                (_TOMBSTONE.c.stands > _new_tombstone.stands, _TOMBSTONE.c.stands), else_=_new_tombstone.stands
+            ),
+        },
+    ),
+    _TOMBSTONE.c.keys(),
 )
 _DROP_TOMBSTONES = delete(_TOMBSTONE).where(in_numbers(_TOMBSTONE.c.document_id))
 
@@ -101,7 +105,11 @@ class DocumentReading(Handle):
         """Up to `limit` documents with ids above `document_id`, by id; for pages and cursors."""
         statement = _DOCUMENTS.where(_DOCUMENT.c.document_id > document_id)
         if account_id is not None:
+            statement = by_index(statement, _DOCUMENT, "document_by_account")
             statement = statement.where(_DOCUMENT.c.account_id == account_id)
+        elif states is None or DocumentState.LIVE in states:
+            # Most documents are LIVE: going through them in order finds `limit` at once. The others are few.
+            statement = by_index(statement, _DOCUMENT, "")
         if states is not None:
             statement = statement.where(_DOCUMENT.c.state.in_([state.value for state in states]))
         if verified_since is not None:
@@ -123,8 +131,11 @@ class DocumentReading(Handle):
         found: list[Document] = []
         for state in states:
             statement = _DOCUMENTS.where(_DOCUMENT.c.state == state.value, _DOCUMENT.c.verified_at < before)
+            index = "document_by_age"
             if account_id is not None:
                 statement = statement.where(_DOCUMENT.c.account_id == account_id)
+                index = "document_by_account_age"
+            statement = by_index(statement, _DOCUMENT, index)
             if visibility is not None:
                 statement = statement.where(_DOCUMENT.c.visibility == int(visibility))
             found.extend(_documents(self._rows(_oldest_first(statement, limit))))
@@ -152,13 +163,13 @@ class DocumentWriting(DocumentReading):
 
     def add_documents(self, documents: Sequence[Document]) -> None:
         """Insert new documents, many at once."""
-        self._do_many(_ADD, [_document_row(document) for document in documents])
-        self._do_many(_ADD_TEXT, [_text_row(document) for document in documents])
+        self._do_many(_ADD, [(document.document_id, *_row(document)) for document in documents])
+        self._do_many(_ADD_TEXT, [(document.document_id, *_text_row(document)) for document in documents])
 
     def update_documents(self, documents: Sequence[Document]) -> None:
         """Replace everything of these documents, by id, many at once."""
-        self._do_many(_UPDATE, [{**_document_row(entry), "its_document_id": entry.document_id} for entry in documents])
-        self._do_many(_UPDATE_TEXT, [{**_text_row(entry), "its_document_id": entry.document_id} for entry in documents])
+        self._do_many(_UPDATE, [(*_row(document), document.document_id) for document in documents])
+        self._do_many(_UPDATE_TEXT, [(*_text_row(document), document.document_id) for document in documents])
 
     def renew(self, document_ids: Collection[int], sent_at: Instant) -> None:
         """Set verified_at = max(verified_at, sent_at) where LIVE; nothing else changes."""
@@ -176,13 +187,7 @@ class DocumentWriting(DocumentReading):
         self._do_many(
             _PUT_TOMBSTONE,
             [
-                {
-                    "document_id": entry.document_id,
-                    "account_id": entry.account_id,
-                    "reason": entry.reason,
-                    "since": entry.since,
-                    "stands": int(entry.stands),
-                }
+                (entry.document_id, entry.account_id, entry.reason, entry.since, int(entry.stands))
                 for entry in tombstones
             ],
         )
@@ -261,36 +266,36 @@ def _document(row: AnyRow) -> Document:
     )
 
 
-def _document_row(document: Document) -> dict[str, Any]:
+def _row(document: Document) -> tuple[Any, ...]:
+    """All columns of `document` but the number, in their order."""
     facts = document.facts
-    return {
-        "document_id": document.document_id,
-        "account_id": document.account_id,
-        "state": document.state.value,
-        "verified_at": document.verified_at,
-        "mirrored_at": document.mirrored_at,
-        "absent_at": document.absent_at,
-        "hidden_at": document.hidden_at,
-        "details_at": document.details_at,
-        "media": facts.media.value,
-        "license": facts.license,
-        "safety": int(facts.safety),
-        "visibility": int(facts.visibility),
-        "posted_at": facts.posted_at,
-        "modified_at": facts.modified_at,
-        "replaced_at": facts.replaced_at,
-    }
+    return (
+        document.account_id,
+        document.state.value,
+        document.verified_at,
+        document.mirrored_at,
+        document.absent_at,
+        document.hidden_at,
+        document.details_at,
+        facts.media.value,
+        facts.license,
+        int(facts.safety),
+        int(facts.visibility),
+        facts.posted_at,
+        facts.modified_at,
+        facts.replaced_at,
+    )
 
 
-def _text_row(document: Document) -> dict[str, Any]:
+def _text_row(document: Document) -> tuple[Any, ...]:
+    """All columns of `document_text` but the number, in their order."""
     facts = document.facts
-    return {
-        "document_id": document.document_id,
-        "title": facts.title,
-        "created": facts.created,
-        "md5": facts.md5,
-        "latitude": facts.latitude,
-        "longitude": facts.longitude,
-        "description": document.details.description,
-        "tags": json.dumps(document.details.tags) if document.details.tags else "",
-    }
+    return (
+        facts.title,
+        facts.created,
+        facts.md5,
+        facts.latitude,
+        facts.longitude,
+        document.details.description,
+        json.dumps(document.details.tags) if document.details.tags else "",
+    )

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Executable, Row
 
 from ipsync.catalog.sealing import Sealing
+from ipsync.catalog.sqlite import Batch
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 """A row of whatever columns the statement named, in their order."""
@@ -29,7 +30,7 @@ class Handle:
         """Execute once; returns how many rows it touched."""
         return self._connection.execute(statement, parameters).rowcount
 
-    def _do_many(self, statement: Executable, parameters: Sequence[dict[str, Any]]) -> None:
-        """Execute once per entry, as one batch; nothing for no entries."""
-        if parameters:
-            self._connection.execute(statement, parameters)
+    def _do_many(self, batch: Batch, rows: list[tuple[Any, ...]]) -> None:
+        """Execute once per row; nothing for no rows."""
+        if rows:
+            self._connection.exec_driver_sql(batch.sql, rows)

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select
 
 from ipsync.catalog.handle import Handle
-from ipsync.catalog.sqlite import upsert
+from ipsync.catalog.sqlite import Batch, upsert
 from ipsync.catalog.tables import table
 from ipsync.policy.budget import BudgetState, RealRate, Spent
 from ipsync.ports.catalog import JobRun
@@ -25,12 +25,13 @@ _ALL_RATES = select(_RATE).order_by(_RATE.c.day_at)
 _PUT_JOB_RUN = upsert(_JOB_RUN)
 _PUT_NOTE = upsert(_NOTE)
 _PUT_BUDGET = upsert(_BUDGET)
-_PUT_SPENT = upsert(_SPENT)
-_PUT_RATE = upsert(_RATE)
-_DROP_SPENT = delete(_SPENT).where(
-    _SPENT.c.window == bindparam("its_window"), _SPENT.c.bucket_at == bindparam("its_bucket_at")
+_PUT_SPENT = Batch(upsert(_SPENT), _SPENT.c.keys())
+_PUT_RATE = Batch(upsert(_RATE), _RATE.c.keys())
+_DROP_SPENT = Batch(
+    delete(_SPENT).where(_SPENT.c.window == bindparam("window"), _SPENT.c.bucket_at == bindparam("bucket_at")),
+    ("window", "bucket_at"),
 )
-_DROP_RATE = delete(_RATE).where(_RATE.c.day_at == bindparam("its_day_at"))
+_DROP_RATE = Batch(delete(_RATE).where(_RATE.c.day_at == bindparam("day_at")), ("day_at",))
 
 
 class RecordReading(Handle):
@@ -92,18 +93,12 @@ class RecordWriting(RecordReading):
 
     def change_budget(self, before: BudgetState, after: BudgetState) -> None:
         """Replace `before`, which is what the catalog holds, by `after`; writes only what differs."""
-        spent_before, spent_after = _spent_rows(before), _spent_rows(after)
-        rates_before, rates_after = _rate_rows(before), _rate_rows(after)
-        self._do_many(
-            _DROP_SPENT,
-            [
-                {"its_window": window, "its_bucket_at": bucket_at}
-                for window, bucket_at in spent_before.keys() - spent_after.keys()
-            ],
-        )
-        self._do_many(_DROP_RATE, [{"its_day_at": at} for at in rates_before.keys() - rates_after.keys()])
-        self._do_many(_PUT_SPENT, [row for key, row in spent_after.items() if spent_before.get(key) != row])
-        self._do_many(_PUT_RATE, [row for key, row in rates_after.items() if rates_before.get(key) != row])
+        for drop, put, held, wanted in (
+            (_DROP_SPENT, _PUT_SPENT, _spent(before), _spent(after)),
+            (_DROP_RATE, _PUT_RATE, _rates(before), _rates(after)),
+        ):
+            self._do_many(drop, [key for key in held if key not in wanted])
+            self._do_many(put, [(*key, value) for key, value in wanted.items() if held.get(key) != value])
         self._do(
             _PUT_BUDGET,
             budget_id=1,
@@ -115,19 +110,9 @@ class RecordWriting(RecordReading):
         )
 
 
-def _spent_rows(state: BudgetState) -> dict[tuple[str, int], dict[str, Any]]:
-    return {
-        (entry.window, entry.bucket_at): {
-            "window": entry.window,
-            "bucket_at": entry.bucket_at,
-            "requests": entry.requests,
-        }
-        for entry in state.spent
-    }
+def _spent(state: BudgetState) -> dict[tuple[Any, ...], float]:
+    return {(entry.window, entry.bucket_at): entry.requests for entry in state.spent}
 
 
-def _rate_rows(state: BudgetState) -> dict[int, dict[str, Any]]:
-    return {
-        entry.day_at: {"day_at": entry.day_at, "requests_per_hour": entry.requests_per_hour}
-        for entry in state.real_rates
-    }
+def _rates(state: BudgetState) -> dict[tuple[Any, ...], float]:
+    return {(entry.day_at,): entry.requests_per_hour for entry in state.real_rates}

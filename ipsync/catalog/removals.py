@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, or_, select
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.merging import stronger
-from ipsync.catalog.sqlite import in_numbers, insert, numbers, one_of
+from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing
 from ipsync.catalog.tables import table
 from ipsync.policy.instants import Instant
 from ipsync.policy.removals import OPEN_STAGES, Reason, Removal, Scope, Stage
@@ -20,7 +20,7 @@ _ACTED_ON = tuple(stage.value for stage in OPEN_STAGES if stage is not Stage.SUS
 _EARLIEST = (REMOVAL.c.erase_by, REMOVAL.c.removal_id)
 _ONE = select(REMOVAL).where(REMOVAL.c.removal_id == bindparam("removal_id"))
 _DUE_AT_STAGE = (
-    select(REMOVAL)
+    by_index(select(REMOVAL), REMOVAL, "removal_by_deadline")
     .where(
         REMOVAL.c.stage == bindparam("stage"),
         or_(REMOVAL.c.next_try_at <= bindparam("now"), REMOVAL.c.erase_from <= bindparam("now")),
@@ -29,29 +29,25 @@ _DUE_AT_STAGE = (
     .limit(bindparam("most"))
 )
 _DUE_SUSPECTED = (
-    select(REMOVAL)
+    by_index(select(REMOVAL), REMOVAL, "removal_suspected")
     .where(one_of(REMOVAL.c.stage, (Stage.SUSPECTED.value,)), REMOVAL.c.erase_from <= bindparam("now"))
     .order_by(*_EARLIEST)
     .limit(bindparam("most"))
 )
 _SUSPICIONS = (
-    select(REMOVAL)
+    by_index(select(REMOVAL), REMOVAL, "removal_suspected")
     .where(one_of(REMOVAL.c.stage, (Stage.SUSPECTED.value,)), REMOVAL.c.next_try_at <= bindparam("now"))
     .order_by(REMOVAL.c.erase_from, REMOVAL.c.removal_id)
     .limit(bindparam("most"))
 )
-_OPEN_OF_DOCUMENTS = select(REMOVAL).where(
+_OPEN_OF_DOCUMENTS = by_index(select(REMOVAL), REMOVAL, "removal_open_document").where(
     in_numbers(REMOVAL.c.document_id),
     REMOVAL.c.scope == Scope.DOCUMENT.value,
     one_of(REMOVAL.c.stage, OPEN),
 )
 _VALUES = [column.name for column in REMOVAL.c if not column.primary_key]
-_ADD = insert(REMOVAL).values({name: bindparam(name) for name in _VALUES})
-_UPDATE = (
-    update(REMOVAL)
-    .where(REMOVAL.c.removal_id == bindparam("its_removal_id"))
-    .values({name: bindparam(name) for name in _VALUES})
-)
+_ADD = Batch(insert(REMOVAL).values({name: bindparam(name) for name in _VALUES}), _VALUES)
+_UPDATE = replacing(REMOVAL, REMOVAL.c.removal_id)
 
 
 class RemovalReading(Handle):
@@ -76,11 +72,15 @@ class RemovalReading(Handle):
         for stage in Stage if stages is None else set(stages):
             statement = select(REMOVAL).where(REMOVAL.c.stage == stage.value)
             parameters = {}
+            index = "removal_by_deadline"
             if account_id is not None:
                 statement = statement.where(REMOVAL.c.account_id == account_id)
+                index = "removal_by_account"
             if document_ids is not None:
                 statement = statement.where(in_numbers(REMOVAL.c.document_id))
                 parameters["numbers"] = numbers(document_ids)
+                index = "removal_by_document"
+            statement = by_index(statement, REMOVAL, index)
             found.extend(_removals(self._rows(statement.order_by(*_EARLIEST).limit(limit), **parameters)))
         return _earliest(found, limit)
 
@@ -121,7 +121,7 @@ class RemovalWriting(RemovalReading):
 
     def update_removals(self, removals: Sequence[Removal]) -> None:
         """Replace these removals, by removal_id, many at once."""
-        self._do_many(_UPDATE, [{**_removal_row(entry), "its_removal_id": entry.removal_id} for entry in removals])
+        self._do_many(_UPDATE, [(*_removal_row(entry), entry.removal_id) for entry in removals])
 
 
 def _earliest(removals: list[Removal], limit: int) -> list[Removal]:
@@ -163,24 +163,25 @@ def _removal(row: AnyRow) -> Removal:
     )
 
 
-def _removal_row(removal: Removal) -> dict[str, Any]:
-    return {
-        "document_id": removal.document_id,
-        "account_id": removal.account_id,
-        "reason": removal.reason.value,
-        "stage": removal.stage.value,
-        "scope": removal.scope.value,
-        "renditions": " ".join(removal.renditions),
-        "first_unsafe_at": removal.first_unsafe_at,
-        "detected_at": removal.detected_at,
-        "hidden_at": removal.hidden_at,
-        "erase_from": removal.erase_from,
-        "erase_by": removal.erase_by,
-        "confirmed_at": removal.confirmed_at,
-        "gone_at": removal.gone_at,
-        "files_erased": removal.files_erased,
-        "bytes_erased": removal.bytes_erased,
-        "attempts": removal.attempts,
-        "next_try_at": removal.next_try_at,
-        "certificate": removal.certificate,
-    }
+def _removal_row(removal: Removal) -> tuple[Any, ...]:
+    """All columns but the number, in their order."""
+    return (
+        removal.document_id,
+        removal.account_id,
+        removal.reason.value,
+        removal.stage.value,
+        removal.scope.value,
+        " ".join(removal.renditions),
+        removal.first_unsafe_at,
+        removal.detected_at,
+        removal.hidden_at,
+        removal.erase_from,
+        removal.erase_by,
+        removal.confirmed_at,
+        removal.gone_at,
+        removal.files_erased,
+        removal.bytes_erased,
+        removal.attempts,
+        removal.next_try_at,
+        removal.certificate,
+    )

@@ -7,7 +7,7 @@ from sqlalchemy import and_, bindparam, delete, select, update
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
-from ipsync.catalog.sqlite import in_numbers, numbers, one_of, upsert
+from ipsync.catalog.sqlite import Batch, by_index, in_numbers, numbers, one_of, upsert
 from ipsync.catalog.tables import table
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, RemoteFile, Rendition, RenditionState
@@ -38,7 +38,7 @@ _ACCOUNTS_THAT_WANT = (
     .order_by(_ACCOUNT.c.account_id)
 )
 _WANTED = (
-    select(_RENDITION)
+    by_index(select(_RENDITION), _RENDITION, "rendition_wanted")
     .join(_DOCUMENT, _DOCUMENT.c.document_id == _RENDITION.c.document_id)
     .where(
         one_of(_RENDITION.c.state, TO_FETCH),
@@ -50,7 +50,7 @@ _WANTED = (
     .limit(bindparam("most"))
 )
 _STORED_BEFORE = (
-    select(_RENDITION)
+    by_index(select(_RENDITION), _RENDITION, "rendition_stored")
     .where(
         one_of(_RENDITION.c.state, (RenditionState.STORED.value,)),
         _RENDITION.c.rendition == bindparam("name"),
@@ -64,9 +64,10 @@ _ITS_KEY = (
     _RENDITION.c.rendition == bindparam("its_rendition"),
     _RENDITION.c.account_id == bindparam("its_account_id"),
 )
-_PUT = upsert(_RENDITION)
-_DROP = delete(_RENDITION).where(*_ITS_KEY)
-_SET_STATE = update(_RENDITION).where(*_ITS_KEY).values(state=bindparam("state"))
+_KEY_NAMES = ("its_document_id", "its_rendition", "its_account_id")
+_PUT = Batch(upsert(_RENDITION), _RENDITION.c.keys())
+_DROP = Batch(delete(_RENDITION).where(*_ITS_KEY), _KEY_NAMES)
+_SET_STATE = Batch(update(_RENDITION).where(*_ITS_KEY).values(state=bindparam("state")), ("state", *_KEY_NAMES))
 
 
 class RenditionReading(Handle):
@@ -139,7 +140,7 @@ class RenditionWriting(RenditionReading):
 
     def set_rendition_state(self, keys: Collection[ContentKey], state: RenditionState) -> None:
         """Change only the state of these renditions."""
-        self._do_many(_SET_STATE, [{**_key_row(key), "state": state.value} for key in keys])
+        self._do_many(_SET_STATE, [(state.value, *_key_row(key)) for key in keys])
 
 
 _STATES = {state.value: state for state in RenditionState}
@@ -181,29 +182,26 @@ def _rendition(row: AnyRow) -> Rendition:
     )
 
 
-def _rendition_row(rendition: Rendition) -> dict[str, Any]:
+def _rendition_row(rendition: Rendition) -> tuple[Any, ...]:
+    """All columns, in their order."""
     file = rendition.file
-    return {
-        "document_id": rendition.document_id,
-        "rendition": file.rendition,
-        "account_id": rendition.account_id,
-        "state": rendition.state.value,
-        "url": file.url,
-        "width": file.width,
-        "height": file.height,
-        "announced_bytes": file.size_bytes,
-        "size_bytes": rendition.size_bytes,
-        "digest": rendition.digest,
-        "content_type": rendition.content_type,
-        "stored_at": rendition.stored_at,
-        "attempts": rendition.attempts,
-        "next_try_at": rendition.next_try_at,
-    }
+    return (
+        rendition.document_id,
+        file.rendition,
+        rendition.account_id,
+        rendition.state.value,
+        file.url,
+        file.width,
+        file.height,
+        file.size_bytes,
+        rendition.size_bytes,
+        rendition.digest,
+        rendition.content_type,
+        rendition.stored_at,
+        rendition.attempts,
+        rendition.next_try_at,
+    )
 
 
-def _key_row(key: ContentKey) -> dict[str, Any]:
-    return {
-        "its_document_id": key.document_id,
-        "its_rendition": key.rendition,
-        "its_account_id": key.account_id,
-    }
+def _key_row(key: ContentKey) -> tuple[Any, ...]:
+    return key.document_id, key.rendition, key.account_id

@@ -6,35 +6,46 @@ below are not tuning: each answers a way to lose data or to keep what was erased
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Delete,
     Engine,
+    FromClause,
     MetaData,
+    Select,
     Table,
     Text,
+    Update,
     bindparam,
     create_engine,
     event,
     func,
     literal_column,
     select,
+    update,
 )
 from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.sql.elements import KeyedColumnElement
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import KeyedColumnElement, UnaryExpression
 
 from ipsync.catalog.failures import CatalogConflict, CatalogFull
 from ipsync.catalog.tables import METADATA
 from ipsync.ports.catalog import CatalogBroken, CatalogBusy, CatalogCorrupt, CatalogFailure
 
 __all__ = [
+    "Batch",
+    "by_index",
     "checkpoint",
     "fails_as",
     "in_numbers",
@@ -43,7 +54,9 @@ __all__ = [
     "one_of",
     "quick_check",
     "reading_engine",
+    "replacing",
     "tally_triggers",
+    "unindexed",
     "upsert",
     "writing_engine",
 ]
@@ -131,9 +144,18 @@ def reading_engine(path: Path, busy_seconds: float) -> Engine:
     return _engine(connect, "BEGIN")
 
 
+class _HintingCompiler(SQLiteCompiler):
+    """SQLAlchemy's own, but it writes the hints of `by_index` down."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        """What follows the name of `table` in a FROM clause."""
+        return text
+
+
 def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
     # Parameters hold personal text and must not reach a message.
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+    engine.dialect.statement_compiler = _HintingCompiler
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
@@ -198,6 +220,36 @@ def fails_as(error: DBAPIError | sqlite3.Error) -> CatalogFailure:
     return kind(f"{reason} ({origin})")
 
 
+class Batch:
+    """A statement to be executed for many rows, each a plain tuple.
+
+    SQLAlchemy's own way of doing that takes a dictionary per row, and as much time as SQLite itself.
+    """
+
+    def __init__(self, statement: Insert | Update | Delete, names: Iterable[str]) -> None:
+        """Write `statement` down once.
+
+        Args:
+            statement: with a parameter for each of `names`.
+            names: what a row's tuple holds, in its order.
+
+        Raises:
+            ValueError: SQL takes them in another order.
+        """
+        compiled = statement.compile(dialect=SQLiteDialect_pysqlite())
+        order = getattr(compiled, "positiontup", None)
+        if order != list(names):
+            raise ValueError(f"a row for this statement is {order}")
+        self.sql = str(compiled)
+
+
+def replacing(table: Table, key: KeyedColumnElement[int]) -> Batch:
+    """The batch that replaces rows by their number: tuples of all other columns in their order, then `key`."""
+    names = [name for name in table.c.keys() if name != key.name]  # noqa: SIM118  # reason: iterating gives columns
+    statement = update(table).where(key == bindparam("its_number")).values({name: bindparam(name) for name in names})
+    return Batch(statement, [*names, "its_number"])
+
+
 def numbers(values: Collection[int]) -> str:
     """Write whole numbers as the one parameter that `in_numbers` takes, however many there are."""
     return json.dumps(list(values))
@@ -211,7 +263,21 @@ def in_numbers(column: KeyedColumnElement[int], name: str = "numbers") -> Column
 
 def one_of(column: KeyedColumnElement[str], words: Collection[str]) -> ColumnElement[bool]:
     """The condition that `column` is one of our own `words`, written out so that a partial index can serve it."""
-    return column.in_([literal_column(f"'{word}'") for word in words])
+    literals: list[ColumnElement[str]] = [literal_column(f"'{word}'") for word in words]
+    return column == literals[0] if len(literals) == 1 else column.in_(literals)
+
+
+def unindexed(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
+    """`column`, for a condition by which no index shall be searched: a better one is named beside it.
+
+    Without statistics SQLite takes any two equalities for better than a list of row numbers.
+    """
+    return UnaryExpression(column, operator=operators.custom_op("+"), type_=column.type)
+
+
+def by_index(statement: Select[Any], table: Table, index: str) -> Select[Any]:
+    """Make `statement` search `table` by this index, whatever SQLite's guess would be; "" for the row number."""
+    return statement.with_hint(table, f"INDEXED BY {index}" if index else "NOT INDEXED", "sqlite")
 
 
 def upsert(table: Table) -> Insert:

@@ -244,9 +244,10 @@ class RemovalRow(CatalogTable, table=True):
     __table_args__ = (
         Index("removal_by_deadline", "stage", "erase_by"),
         Index("removal_by_document", "document_id"),
-        Index("removal_by_account", "account_id", "erase_by"),
+        Index("removal_by_account", "account_id", "stage", "erase_by"),
         Index(
             "removal_suspected",
+            "stage",
             "erase_from",
             "next_try_at",
             sqlite_where=SUSPECTED_REMOVALS,

@@ -249,7 +249,7 @@ def _removals() -> None:
         sa.PrimaryKeyConstraint("removal_id"),
         sqlite_strict=True,
     )
-    op.create_index("removal_by_account", "removal", ["account_id", "erase_by"], unique=False)
+    op.create_index("removal_by_account", "removal", ["account_id", "stage", "erase_by"], unique=False)
     op.create_index("removal_by_deadline", "removal", ["stage", "erase_by"], unique=False)
     op.create_index("removal_by_document", "removal", ["document_id"], unique=False)
     op.create_index(
@@ -263,7 +263,7 @@ def _removals() -> None:
     op.create_index(
         "removal_suspected",
         "removal",
-        ["erase_from", "next_try_at"],
+        ["stage", "erase_from", "next_try_at"],
         unique=False,
         sqlite_where=sa.text("stage = 'suspected'"),
         postgresql_where=sa.text("stage = 'suspected'"),
