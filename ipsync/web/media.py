@@ -1,0 +1,174 @@
+"""`/media/{document}/{rendition}`: a stored file, while its lease holds, with the credit it owes (T06, T08).
+
+The store is asked by a key of our own numbers and words; nothing of the request becomes a path (F30).
+The type is the one the bytes themselves showed, and nothing a browser would run is shown inline (F33).
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from urllib.parse import quote
+
+from aiohttp import web
+
+from ipsync.policy.documents import RENDITIONS, Rendition
+from ipsync.policy.instants import SECOND, Duration
+from ipsync.ports.store import ContentKey, NotStored
+from ipsync.telemetry import Event, get_log
+from ipsync.web.documents import SHOWCASE, document_link, license_of, owner
+from ipsync.web.failures import WebFailure, not_found
+from ipsync.web.parts import PARTS, WebParts
+from ipsync.web.ranges import Span, Unsatisfiable, names_tag, range_applies, requested_span
+from ipsync.web.sending import IN_ONE_PIECE_BYTES, Damaged, Item, Opened, Shipments, open_span
+from ipsync.web.showing import Held, Showcase, may_show
+
+_log = get_log(__name__)
+
+LONGEST_MAX_AGE: Duration = 300 * SECOND
+"""No reader keeps a copy longer than five minutes unasked, however long the lease still holds."""
+
+INLINE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp"})
+_INLINE_FAMILIES = ("video/", "audio/")
+_UNKNOWN_TYPE = "application/octet-stream"
+_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+_LARGEST_ID = 2**63 - 1
+_ETAG_BYTES = 16
+
+SHIPMENTS = web.AppKey("SHIPMENTS", Shipments)
+
+
+async def send_media(request: web.Request) -> web.StreamResponse:
+    """`GET|HEAD /media/{document}/{rendition}`, whole or one range of it."""
+    parts = request.app[PARTS]
+    document_id, name = int(request.match_info["document"]), request.match_info["rendition"]
+    if name not in RENDITIONS or document_id > _LARGEST_ID or request.query_string:
+        raise not_found()
+    held, rendition = await _shown(request, document_id, name)
+    left = _left(held, parts)
+    tag = f'"{(rendition.digest or b"").hex()[: 2 * _ETAG_BYTES]}"'
+    headers = _headers(held, rendition, left, tag, parts.site_url)
+    if unchanged := _precondition(request, tag, headers):
+        return unchanged
+    size = rendition.size_bytes
+    span, status = _span(request, size, tag), 200
+    if span is not None:
+        status = 206
+        headers["Content-Range"] = f"bytes {span.start}-{span.start + span.count - 1}/{size}"
+    whole = span or Span(0, size)
+    # A head is an answer too: what it promises must be there.
+    wanted = Span(0, 0) if request.method == "HEAD" else whole
+    opened = await _opened(request, held, rendition, wanted)
+    if request.method == "HEAD":
+        opened.close()
+        return _head(status, headers, whole.count)
+    with request.app[SHIPMENTS].shipment(Item(document_id, name, rendition.digest or b"")) as shipment:
+        return await shipment.send(request, status, headers, opened, _left(held, parts) / SECOND)
+
+
+def left_of(showcase: Showcase, parts: WebParts) -> Callable[[Collection[Item]], Awaitable[Mapping[Item, float]]]:
+    """Give the question `Shipments` asks: for how many seconds may each file still be shown?"""
+
+    async def seconds_left(items: Collection[Item]) -> Mapping[Item, float]:
+        held = await showcase.documents({item.document_id for item in items})
+        left: dict[Item, float] = {}
+        for item in items:
+            entry = held.get(item.document_id)
+            current = None if entry is None else entry.stored(item.rendition)
+            if entry is not None and current is not None and current.digest == item.digest:
+                left[item] = _left(entry, parts) / SECOND
+        return left
+
+    return seconds_left
+
+
+def _left(held: Held, parts: WebParts) -> Duration:
+    """How long a document may still be shown; 0 when it may not."""
+    rules, now = parts.rules(), parts.clock.now()
+    if not may_show(held, rules, now):
+        return 0
+    return rules.lease.serve_until(held.document.verified_at) - now
+
+
+async def _shown(request: web.Request, document_id: int, name: str) -> tuple[Held, Rendition]:
+    held = await request.app[SHOWCASE].document(document_id)
+    parts = request.app[PARTS]
+    if held is None or not may_show(held, parts.rules(), parts.clock.now()):
+        raise not_found()
+    rendition = held.stored(name)
+    if rendition is None:
+        raise not_found()
+    return held, rendition
+
+
+async def _opened(request: web.Request, held: Held, rendition: Rendition, span: Span) -> Opened:
+    """Open the file; one that is missing or of another size is not served, and its damage is told."""
+    parts = request.app[PARTS]
+    name = rendition.file.rendition
+    key = ContentKey(held.document.account_id, held.document.document_id, name)
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(
+            None, open_span, parts.store, key, rendition.size_bytes, span, IN_ONE_PIECE_BYTES
+        )
+    except (NotStored, Damaged):
+        # An erasure or a new version may have come between reading the catalog and opening the file.
+        _, current = await _shown(request, held.document.document_id, name)
+        if current.digest == rendition.digest:
+            _log.error(
+                Event.STORE_DAMAGED,
+                "A stored file is missing or not what was stored; it is not served.",
+                account_id=key.account_id,
+                document_id=key.document_id,
+                rendition=name,
+            )
+            parts.on_damage(key)
+        raise not_found() from None
+
+
+def _headers(held: Held, rendition: Rendition, left: Duration, tag: str, site_url: str) -> dict[str, str]:
+    seconds = min(left, LONGEST_MAX_AGE) // SECOND
+    credit, license_link = owner(held, site_url), license_of(held.document)["link"]
+    kind = rendition.content_type if _TYPE.fullmatch(rendition.content_type) else _UNKNOWN_TYPE
+    headers = {
+        "Content-Type": kind,
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, max-age={seconds}" if seconds > 0 else "private, no-store",
+        "Vary": "Authorization",
+        "Link": f'<{license_link}>; rel="license", '
+        f'<{document_link(held.document, site_url)}>; rel="canonical", '
+        f"<{credit['link']}>; rel=\"author\"; title*=UTF-8''{quote(credit['name'], safe='', errors='replace')}",
+    }
+    if not (kind in INLINE_TYPES or kind.startswith(_INLINE_FAMILIES)):
+        named = f"ipernity-{held.document.document_id}-{rendition.file.rendition}"
+        headers["Content-Disposition"] = f'attachment; filename="{named}"'
+    return headers
+
+
+def _precondition(request: web.Request, tag: str, headers: Mapping[str, str]) -> web.Response | None:
+    """Answer 304 or 412 where the request says so (RFC 9110 §13.2.2)."""
+    if (must := request.headers.get("If-Match")) is not None and not names_tag(must, tag, strong=True):
+        raise WebFailure(412, "changed", "The file is another one now.")
+    if (known := request.headers.get("If-None-Match")) is not None and names_tag(known, tag, strong=False):
+        kept = ("ETag", "Cache-Control", "Vary", "Link")
+        return web.Response(status=304, headers={name: headers[name] for name in kept})
+    return None
+
+
+def _span(request: web.Request, size_bytes: int, tag: str) -> Span | None:
+    header = request.headers.get("Range")
+    # Ranges are defined for GET alone.
+    if header is None or request.method != "GET" or not range_applies(request.headers.get("If-Range"), tag):
+        return None
+    try:
+        return requested_span(header, size_bytes)
+    except Unsatisfiable:
+        raise WebFailure(
+            416, "no-such-range", "The file is shorter than that.", {"Content-Range": f"bytes */{size_bytes}"}
+        ) from None
+
+
+def _head(status: int, headers: Mapping[str, str], size_bytes: int) -> web.StreamResponse:
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = size_bytes
+    return response

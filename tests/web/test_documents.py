@@ -1,0 +1,266 @@
+"""`/v1/documents`: the shape applications rely on, the limit of fifty, and nothing that may not be shown."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ipsync.policy.accounts import AccountState
+from ipsync.policy.documents import Details, DocumentState, Media, RenditionState, Safety, Visibility
+from ipsync.policy.instants import DAY, HOUR, SECOND
+from ipsync.policy.permission import Agreement, KeyUse
+from ipsync.ports.store import ContentKey
+from tests.web.conftest import JPEG, RULES, START
+
+
+async def ids(client, query=""):
+    answer = await client.get(f"/v1/documents{query}")
+    assert answer.status == 200, answer.text
+    return [entry["document_id"] for entry in answer.json()["documents"]]
+
+
+async def test_a_document_has_the_shape_of_the_contract(shown, client):
+    answer = await client.get("/v1/documents")
+    assert answer.status == 200
+    assert answer.json() == {
+        "documents": [
+            {
+                "document_id": 5,
+                "account_id": 7,
+                "title": "Evening",
+                "owner": {"user_id": 7, "name": "anna", "link": "https://www.ipernity.com/home/7"},
+                "license": {"id": 1, "name": "CC BY", "link": "https://creativecommons.org/licenses/by/3.0/"},
+                "link": "https://www.ipernity.com/doc/7/5",
+                "renditions": {
+                    "240": {
+                        "url": "/media/5/240",
+                        "content_type": "image/jpeg",
+                        "bytes": len(JPEG),
+                        "width": 240,
+                        "height": 160,
+                    }
+                },
+                "verified_at": "2027-01-15T08:00:00.000Z",
+                "serve_until": "2027-01-16T04:00:00.000Z",
+            }
+        ],
+        "next_cursor": None,
+    }
+
+
+async def test_one_document_has_its_details_when_they_are_held(shown, client):
+    bare = (await client.get("/v1/documents/5")).json()
+    assert (bare["media"], bare["safety"], bare["posted_at"]) == ("photo", 1, "2027-01-14T08:00:00.000Z")
+    assert "description" not in bare
+    assert "tags" not in bare
+    document = await shown.document(6, details=Details("By the lake", ("lake", "été")), details_at=START)
+    assert document.details_at
+    full = (await client.get("/v1/documents/6")).json()
+    assert (full["description"], full["tags"]) == ("By the lake", ["lake", "été"])
+    summary = (await client.get("/v1/documents")).json()["documents"][1]
+    assert set(full) - set(summary) == {"media", "safety", "posted_at", "description", "tags"}
+    assert {name: full[name] for name in summary} == summary
+
+
+@pytest.mark.parametrize("state", sorted(set(RenditionState) - {RenditionState.STORED}))
+async def test_only_stored_files_are_named(shown, client, state):
+    rendition = await shown.file(5, "original")
+    key = ContentKey(7, 5, "original")
+    await shown.catalog.write(lambda tx: tx.set_rendition_state([key], state))
+    assert rendition.file.rendition == "original"
+    assert list((await client.get("/v1/documents/5")).json()["renditions"]) == ["240"]
+
+
+# Whatever may not be shown
+
+
+async def not_shown(world, client, document_id=5):
+    """Neither listed, nor given, nor served; and no different from what never was."""
+    assert document_id not in await ids(client)
+    never = await client.get("/v1/documents/999999")
+    for path in (f"/v1/documents/{document_id}", f"/media/{document_id}/240"):
+        answer = await client.get(path)
+        assert (answer.status, answer.body) == (404, never.body)
+        assert {name for name in answer.headers if name != "Date"} == set(never.headers) - {"Date"}
+
+
+@pytest.mark.parametrize("state", sorted(set(DocumentState) - {DocumentState.LIVE}))
+async def test_T06_what_is_not_live_is_not_shown(shown, client, state):
+    document = await shown.document(6, state=state, hidden_at=START)
+    await shown.file(6)
+    assert document.state is state
+    await not_shown(shown, client, 6)
+
+
+@pytest.mark.parametrize("state", sorted(set(AccountState) - {AccountState.ACTIVE, AccountState.PAUSED}))
+async def test_T15_an_account_that_ended_shows_nothing(shown, client, state):
+    await shown.account(state=state)
+    await not_shown(shown, client)
+
+
+async def test_T15_a_paused_account_is_shown_until_its_leases_end(shown, client):
+    await shown.account(state=AccountState.PAUSED)
+    assert await ids(client) == [5]
+    shown.clock.jump(20 * HOUR)
+    await not_shown(shown, client)
+
+
+async def test_T10_the_lease_ends_to_the_microsecond(shown, client):
+    shown.clock.jump(20 * HOUR - 1)
+    assert await ids(client) == [5]
+    assert (await client.get("/v1/documents/5")).status == 200
+    assert (await client.get("/media/5/240")).status == 200
+    shown.clock.jump(1)
+    await not_shown(shown, client)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        replace(RULES.view, visibility=frozenset({Visibility.FRIENDS})),
+        replace(RULES.view, licenses=frozenset({0, 3})),
+        replace(RULES.view, media=frozenset({Media.AUDIO})),
+        replace(RULES.view, safety=frozenset({Safety.ADULTS})),
+    ],
+)
+async def test_T06_a_changed_configuration_is_felt_at_once(shown, client, view):
+    assert await ids(client) == [5]
+    shown.rules = replace(RULES, view=view)
+    await not_shown(shown, client)
+
+
+async def test_T07_an_agreement_that_ended_ends_showing(world, client):
+    await world.account()
+    await world.document(5, license=3)
+    await world.file(5)
+    agreement = Agreement(7, "letter of 2026", START + HOUR)
+    world.rules = replace(RULES, view=replace(RULES.view, use=KeyUse.COMMERCIAL, agreements=(agreement,)))
+    assert await ids(client) == [5]
+    world.clock.jump(HOUR)
+    await not_shown(world, client)
+
+
+async def test_T06_what_was_erased_looks_like_what_never_was(shown, client):
+    await shown.catalog.write(lambda tx: tx.forget_documents([5]))
+    await not_shown(shown, client)
+
+
+# Pages
+
+
+@pytest.fixture
+async def many(world):
+    await world.account()
+    await world.account(8, name="bob")
+    for document_id in range(1, 121):
+        await world.document(document_id, account_id=8 if document_id % 3 == 0 else 7, title=f"n{document_id}")
+    return world
+
+
+async def test_T20_no_answer_holds_more_than_fifty_documents(many, client):
+    assert len(await ids(client)) == 50
+    assert len(await ids(client, "?limit=50")) == 50
+    for limit in ("51", "100", "0", "-1", "1e1", "%D9%A5", "9" * 30, ""):
+        answer = await client.get(f"/v1/documents?limit={limit}")
+        assert answer.status == 400
+        assert answer.json()["error"]["code"] == "bad-limit"
+        assert "50" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50])
+@pytest.mark.parametrize("account", ["", "&account=8"])
+async def test_cursors_lead_through_everything_once(many, client, limit, account):
+    seen, cursor, pages = [], "", 0
+    while cursor is not None:
+        answer = (await client.get(f"/v1/documents?limit={limit}{account}{cursor and '&cursor=' + cursor}")).json()
+        seen += [entry["document_id"] for entry in answer["documents"]]
+        cursor, pages = answer["next_cursor"], pages + 1
+    wanted = [number for number in range(1, 121) if not account or number % 3 == 0]
+    assert seen == wanted
+    assert pages == -(-len(wanted) // limit)
+
+
+async def test_a_long_stretch_of_what_is_held_back_is_passed_over(many, client):
+    many.rules = replace(RULES, view=replace(RULES.view, licenses=frozenset({9})))
+    await many.document(500, license=9)
+    assert await ids(client) == [500]
+
+
+async def test_an_account_nobody_knows_has_nothing(many, client):
+    assert await ids(client, "?account=12345") == []
+
+
+@pytest.mark.parametrize("account", ["", "x", "-7", "0", "7.0", "9" * 30, "%D9%A7", "7%00"])
+async def test_an_account_is_a_number(many, client, account):
+    answer = await client.get(f"/v1/documents?account={account}")
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "bad-account")
+
+
+async def test_forged_cursors_are_refused(many, client):
+    cursor = (await client.get("/v1/documents?limit=3")).json()["next_cursor"]
+    last = "A" if cursor[20] != "A" else "B"
+    forged = [
+        cursor[:20] + last + cursor[21:],
+        cursor[:-4],
+        cursor + "AAAA",
+        "",
+        "AAAA",
+        "5",
+        "%C3%A9",
+        "%FF%00",
+        "A" * 900,
+    ]
+    for text in forged:
+        answer = await client.get(f"/v1/documents?cursor={text}")
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "bad-cursor"), text
+
+
+async def test_a_cursor_belongs_to_its_question(many, client):
+    cursor = (await client.get("/v1/documents?limit=3&account=7")).json()["next_cursor"]
+    assert (await client.get(f"/v1/documents?cursor={cursor}&account=7")).status == 200
+    assert (await client.get(f"/v1/documents?cursor={cursor}&account=8")).status == 400
+    assert (await client.get(f"/v1/documents?cursor={cursor}")).status == 400
+
+
+@pytest.mark.parametrize("query", ["?limit=5&limit=6", "?page=2", "?account=7&acount=8", "?callback=x"])
+async def test_unknown_and_repeated_parameters_are_refused(many, client, query):
+    answer = await client.get(f"/v1/documents{query}")
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "bad-parameter")
+    assert (await client.get("/v1/documents/5?x=1")).status == 400
+
+
+@pytest.mark.parametrize("path", ["0", "-1", "05", "5.0", "x", "9" * 19, "9" * 40, "%2e%2e", "5/", "5/x.css", "5%00"])
+async def test_F37_no_other_path_stands_for_a_document(shown, client, path):
+    assert (await client.get(f"/v1/documents/{path}")).status == 404
+
+
+async def test_a_document_verified_in_the_future_is_a_clock_error_and_not_shown(world, client):
+    await world.account()
+    await world.document(5, verified_at=START + SECOND)
+    assert await ids(client) == []
+    assert (await client.get("/v1/documents/5")).status == 404
+
+
+async def test_a_lasting_renewal_moves_the_end(shown, client):
+    shown.clock.jump(10 * HOUR)
+    await shown.catalog.write(lambda tx: tx.renew([5], shown.clock.now()))
+    shown.clock.jump(19 * HOUR)
+    (document,) = (await client.get("/v1/documents")).json()["documents"]
+    assert document["serve_until"] == "2027-01-16T14:00:00.000Z"
+
+
+async def test_text_of_any_language_survives(world, client):
+    title = 'Ünï " \\ \n\t 日本語 🌅 </script>\u2028'
+    await world.account(name="Żółć 🐟")
+    await world.document(5, title=title)
+    answer = await client.get("/v1/documents/5")
+    assert json.loads(answer.body)["title"] == title
+    assert json.loads(answer.body)["owner"]["name"] == "Żółć 🐟"
+
+
+async def test_posted_long_ago(world, client):
+    await world.account()
+    await world.document(5, posted_at=None)
+    assert "posted_at" not in (await client.get("/v1/documents/5")).json()
+    await world.document(6, posted_at=START - 9000 * DAY)
+    assert (await client.get("/v1/documents/6")).json()["posted_at"].startswith("2002-")
