@@ -57,6 +57,7 @@ lock: $(VENV)/dev.stamp
 	$(COMPILE) pyproject.toml requirements/build.in --extra speed --extra demo \
 		-c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra speed -c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	@! grep -nE '://|index-url|find-links' requirements/*.txt
 
 clean:
