@@ -261,7 +261,7 @@ def remove(
         output.leave(FAILED)
 
     async def let_go(works: "Works") -> dict[str, Any]:
-        owed = await works.accounts.remove(row["account_id"])
+        owed = await works.accounts.remove(int(row["account_id"]))
         report = await works.purge.run()
         return {
             "account_id": row["account_id"],
@@ -294,7 +294,7 @@ async def _describe(works: "Works", account: "Account", *, consents: bool = Fals
     figures = view_figures.get(account.account_id)
     granted = dict(history[-1].permissions) if history and history[-1].ended_at is None else {}
     row: dict[str, Any] = {
-        "account_id": account.account_id,
+        "account_id": str(account.account_id),
         "username": account.username,
         "realname": account.realname,
         "state": account.state.value,
@@ -328,7 +328,7 @@ async def _describe(works: "Works", account: "Account", *, consents: bool = Fals
 def _taken_json(taken: "TakenIn") -> dict[str, Any]:
     account = taken.account
     return {
-        "account_id": account.account_id,
+        "account_id": str(account.account_id),
         "username": account.username,
         "realname": account.realname,
         "state": account.state.value,

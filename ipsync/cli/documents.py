@@ -94,7 +94,7 @@ def show(
         stone = (await catalog.read(lambda view: view.tombstones([document_id]))).get(document_id)
         if document is None and stone is None and not removals:
             return None
-        row: dict[str, Any] = {"document_id": document_id, "state": "gone"}
+        row: dict[str, Any] = {"document_id": str(document_id), "state": "gone"}
         if document is not None:
             files = await catalog.read(lambda view: view.renditions([document_id]))
             row = _describe(works, document, files.get(document_id, []))
@@ -139,8 +139,8 @@ def _describe(works: "Works", document: "Document", files: "list[Rendition]") ->
     facts, lease = document.facts, works.rules.lease
     license_ = LICENSES.get(facts.license)
     return {
-        "document_id": document.document_id,
-        "account_id": document.account_id,
+        "document_id": str(document.document_id),
+        "account_id": str(document.account_id),
         "state": document.state.value,
         "title": facts.title,
         "media": facts.media.value,

@@ -49,8 +49,8 @@ async def _plan(works: "Works") -> list[dict[str, Any]]:
     return [
         {
             "removal_id": removal.removal_id,
-            "document_id": removal.document_id,
-            "account_id": removal.account_id,
+            "document_id": str(removal.document_id),
+            "account_id": str(removal.account_id),
             "reason": removal.reason.value,
             "stage": removal.stage.value,
             "scope": removal.scope.value,

@@ -105,7 +105,7 @@ async def _rehearse(works: "Works", name: str | None) -> list[dict[str, Any]]:
     reports = await works.sync.dry_run(await _account_id(works, name))
     return [
         {
-            "account_id": account_id,
+            "account_id": str(account_id),
             "pages": report.pages,
             "documents_named": report.named,
             "would_add": report.added,

@@ -107,6 +107,21 @@ class FileStore:
         os.close(self._descriptor(key))
         return self._path.joinpath(*key_names(key))
 
+    def stored_bytes(self, key: ContentKey) -> int | None:
+        """How large a stored file is, by looking; None where there is none.
+
+        Raises:
+            StoreBroken: a link or something else stands in its place, or the disk failed.
+        """
+        try:
+            descriptor = self._descriptor(key)
+        except NotStored:
+            return None
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
     def digest(self, key: ContentKey) -> bytes:
         """Read the whole file and compute its BLAKE3.
 

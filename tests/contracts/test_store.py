@@ -86,6 +86,14 @@ def read(store: ContentStore, key: ContentKey) -> bytes:
         return file.read()
 
 
+def test_I5_the_size_of_what_is_stored_is_seen_by_looking(store: ContentStore) -> None:
+    assert store.stored_bytes(KEY) is None
+    put(store, KEY, b"12345")
+    assert store.stored_bytes(KEY) == 5
+    store.erase_files([KEY])
+    assert store.stored_bytes(KEY) is None
+
+
 def test_a_kept_file_reads_back_with_its_size_and_digest(store: ContentStore) -> None:
     incoming = store.receive(KEY)
     assert incoming.received_bytes == 0

@@ -107,6 +107,12 @@ class MemoryStore:
         _check(key)
         raise StoreBroken("a store in memory has no paths")
 
+    def stored_bytes(self, key: ContentKey) -> int | None:
+        try:
+            return len(self._content(key))
+        except NotStored:
+            return None
+
     def digest(self, key: ContentKey) -> bytes:
         return blake3(self._content(key)).digest()
 
