@@ -56,7 +56,8 @@ def load(
     Args:
         path: the file, or None for `$IPSYNC_CONFIG` and then `/etc/ipsync/ipsync.toml`.
         environ: the environment, for that name and for secrets.
-        overrides: values that replace the file's, by dotted key, e.g. `{"api.url": …}`, as TOML would give them.
+        overrides: values that replace the file's, by dotted key, e.g. `{"api.url": …}`, or whole sections,
+            as TOML would give them.
         needs: the secrets without which the work at hand cannot be done; others may be missing.
 
     Raises:
@@ -93,9 +94,11 @@ def _read(file: Path, environ: Mapping[str, str], overrides: Mapping[str, object
         return reading
     for dotted, value in overrides.items():
         section, _, key = dotted.partition(".")
-        tables.setdefault(section, {})
-        if isinstance(tables[section], dict):
-            tables[section][key] = value
+        table = tables.setdefault(section, {})
+        if not key:
+            tables[section] = value
+        elif isinstance(table, dict):
+            table[key] = value
     _refuse_unknown_sections(reading, tables)
     reading.given = {f"{name}.{key}" for name, table in tables.items() if isinstance(table, dict) for key in table}
     _apply_testing_caps(tables)

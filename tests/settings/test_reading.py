@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ipsync.policy.budget import Caps
@@ -402,6 +404,40 @@ def test_every_setting_refuses_a_value_of_the_wrong_kind(tmp_path: Path) -> None
             parts: dict[str, str] = {name: table} if name in ("operator", "key") else {"more": table}
             errors = errors_of(tmp_path, **parts)
             assert any(dotted.startswith(name) and dotted.endswith(key) for dotted in errors), (name, key)
+
+
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=30)
+    | st.dates()
+    | st.datetimes()
+    | st.times()
+    | st.sampled_from(["any", "24h", "0s", "5MB", "https://[", "file:..", "sqlite:////", "127.0.0.1:0", "*.a.b"])
+)
+_values = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
+
+
+@given(
+    key=st.sampled_from(
+        [f"{name}.{key}" for name, kind in SECTIONS.items() for key in kind.model_fields] + [*SECTIONS]
+    ),
+    value=_values,
+)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_is_written_is_a_problem_or_a_value_and_never_a_crash(tmp_path: Path, key: str, value: object) -> None:
+    file = tmp_path / "ipsync.toml"
+    if not file.exists():
+        write_configuration(tmp_path)
+
+    for problem in check(file, SECRETS, overrides={key: value}):
+        assert problem.reason
+        assert problem.remedy
+        assert "\x1b" not in str(problem)
 
 
 def test_T01_the_terms_must_be_accepted(tmp_path: Path) -> None:
