@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, or_, select, update
+from sqlalchemy import bindparam, case, delete, or_, select, update
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
@@ -29,12 +29,12 @@ _TEXT = table("document_text")
 _RENDITION = table("rendition")
 _TOMBSTONE = table("tombstone")
 
-_DOCUMENTS = select(*_DOCUMENT.c, *(column for column in _TEXT.c if column.name != "document_id")).join_from(
+DOCUMENTS = select(*_DOCUMENT.c, *(column for column in _TEXT.c if column.name != "document_id")).join_from(
     _DOCUMENT, _TEXT, _TEXT.c.document_id == _DOCUMENT.c.document_id
 )
-_BY_NUMBER = _DOCUMENTS.where(in_numbers(_DOCUMENT.c.document_id))
+_BY_NUMBER = DOCUMENTS.where(in_numbers(_DOCUMENT.c.document_id))
 _WANTING_DETAILS = (
-    by_index(_DOCUMENTS, _DOCUMENT, "document_wanting_details")
+    by_index(DOCUMENTS, _DOCUMENT, "document_wanting_details")
     .where(
         one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value,)),
         or_(_DOCUMENT.c.details_at.is_(None), _DOCUMENT.c.details_at < _DOCUMENT.c.modified_at),
@@ -43,7 +43,7 @@ _WANTING_DETAILS = (
     .limit(bindparam("most"))
 )
 _DETAILED_BEFORE = (
-    by_index(_DOCUMENTS, _DOCUMENT, "document_detailed")
+    by_index(DOCUMENTS, _DOCUMENT, "document_detailed")
     .where(_DOCUMENT.c.details_at.is_not(None), _DOCUMENT.c.details_at < bindparam("before"))
     .order_by(_DOCUMENT.c.details_at, _DOCUMENT.c.document_id)
     .limit(bindparam("most"))
@@ -90,7 +90,7 @@ class DocumentReading(Handle):
 
     def documents(self, document_ids: Collection[int]) -> dict[int, Document]:
         """Those of these documents that are mirrored, by id."""
-        found = _documents(self._rows(_BY_NUMBER, numbers=numbers(document_ids)))
+        found = documents_of(self._rows(_BY_NUMBER, numbers=numbers(document_ids)))
         return {document.document_id: document for document in found}
 
     def documents_after(
@@ -103,52 +103,30 @@ class DocumentReading(Handle):
         verified_since: Instant | None = None,
     ) -> list[Document]:
         """Up to `limit` documents with ids above `document_id`, by id; for pages and cursors."""
-        statement = _DOCUMENTS.where(_DOCUMENT.c.document_id > document_id)
+        statement = DOCUMENTS.where(_DOCUMENT.c.document_id > document_id)
         if account_id is not None:
             statement = by_index(statement, _DOCUMENT, "document_by_account")
             statement = statement.where(_DOCUMENT.c.account_id == account_id)
         elif states is None or DocumentState.LIVE in states:
             # Most documents are LIVE: going through them in order finds `limit` at once. The others are few.
             statement = by_index(statement, _DOCUMENT, "")
+        else:
+            statement = by_index(statement, _DOCUMENT, "document_by_age")
+            statement = statement.where(_DOCUMENT.c.account_id.in_(select(_ACCOUNT.c.account_id)))
         if states is not None:
             statement = statement.where(_DOCUMENT.c.state.in_([state.value for state in states]))
         if verified_since is not None:
             served = select(_ACCOUNT.c.account_id).where(_ACCOUNT.c.state.in_([state.value for state in SERVED_STATES]))
             statement = statement.where(_DOCUMENT.c.verified_at >= verified_since, _DOCUMENT.c.account_id.in_(served))
-        return _documents(self._rows(statement.order_by(_DOCUMENT.c.document_id).limit(limit)))
-
-    def documents_unverified_since(
-        self,
-        before: Instant,
-        limit: int,
-        *,
-        states: Collection[DocumentState],
-        account_id: int | None = None,
-        visibility: Visibility | None = None,
-    ) -> list[Document]:
-        """Up to `limit` documents in these states verified before `before`, oldest verification first."""
-        # One question per state keeps each in the order of its index; the best of them are the answer.
-        found: list[Document] = []
-        for state in states:
-            statement = _DOCUMENTS.where(_DOCUMENT.c.state == state.value, _DOCUMENT.c.verified_at < before)
-            index = "document_by_age"
-            if account_id is not None:
-                statement = statement.where(_DOCUMENT.c.account_id == account_id)
-                index = "document_by_account_age"
-            statement = by_index(statement, _DOCUMENT, index)
-            if visibility is not None:
-                statement = statement.where(_DOCUMENT.c.visibility == int(visibility))
-            found.extend(_documents(self._rows(_oldest_first(statement, limit))))
-        found.sort(key=lambda document: (document.verified_at, document.document_id))
-        return found[:limit]
+        return documents_of(self._rows(statement.order_by(_DOCUMENT.c.document_id).limit(limit)))
 
     def documents_wanting_details(self, limit: int) -> list[Document]:
         """LIVE documents of ACTIVE accounts without details, or with details older than `modified_at`."""
-        return _documents(self._rows(_WANTING_DETAILS, most=limit))
+        return documents_of(self._rows(_WANTING_DETAILS, most=limit))
 
     def documents_detailed_before(self, before: Instant, limit: int) -> list[Document]:
         """Documents whose details were fetched before `before`, oldest first (TTL of metadata, T09)."""
-        return _documents(self._rows(_DETAILED_BEFORE, before=before, most=limit))
+        return documents_of(self._rows(_DETAILED_BEFORE, before=before, most=limit))
 
     def tombstones(self, document_ids: Collection[int]) -> dict[int, Tombstone]:
         """Those of these documents that were erased, by id."""
@@ -197,17 +175,18 @@ class DocumentWriting(DocumentReading):
         self._do(_DROP_TOMBSTONES, numbers=numbers(document_ids))
 
 
-def _oldest_first(statement: Select[Any], limit: int) -> Select[Any]:
-    return statement.order_by(_DOCUMENT.c.verified_at, _DOCUMENT.c.document_id).limit(limit)
-
-
 _STATES = {state.value: state for state in DocumentState}
 _MEDIA = {media.value: media for media in Media}
 _SAFETY = {int(safety): safety for safety in Safety}
 _VISIBILITY = {int(visibility): visibility for visibility in Visibility}
 
 
-def _documents(rows: Sequence[AnyRow]) -> list[Document]:
+def documents_of(rows: Sequence[AnyRow]) -> list[Document]:
+    """Turn rows of `DOCUMENTS` into values.
+
+    Raises:
+        CatalogCorrupt: a row means nothing.
+    """
     with decoding("document"):
         return [_document(row) for row in rows]
 

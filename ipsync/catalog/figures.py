@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from sqlalchemy import func, select
 
-from ipsync.catalog.handle import Handle
+from ipsync.catalog.ageing import AgeReading
 from ipsync.catalog.removals import OPEN, REMOVAL
 from ipsync.catalog.renditions import HELD, TO_FETCH
 from ipsync.catalog.tables import table
@@ -21,7 +21,6 @@ _TALLY = table("tally")
 _SUMS = select(_TALLY.c.kind, _TALLY.c.state, func.sum(_TALLY.c.number), func.sum(_TALLY.c.size_bytes)).group_by(
     _TALLY.c.kind, _TALLY.c.state
 )
-_OLDEST = select(func.min(_DOCUMENT.c.verified_at)).where(_DOCUMENT.c.state == DocumentState.LIVE.value)
 _OLDEST_OF_ACCOUNTS = select(
     _ACCOUNT.c.account_id,
     select(func.min(_DOCUMENT.c.verified_at))
@@ -37,7 +36,7 @@ _PAGES = (
 )
 
 
-class FigureReading(Handle):
+class FigureReading(AgeReading):
     """The questions that count."""
 
     def figures(self) -> Figures:
@@ -47,11 +46,11 @@ class FigureReading(Handle):
         for kind, state, number, size_bytes in self._rows(_SUMS):
             count[kind, state], size[kind, state] = number, size_bytes
         deadlines = [row[0] for statement in _NEAREST for row in self._rows(statement) if row[0] is not None]
-        oldest, pages = self._row(_OLDEST), self._row(_PAGES)
+        pages = self._row(_PAGES)
         return Figures(
             documents={state: count["document", state.value] for state in DocumentState},
             tombstones=count["tombstone", ""],
-            oldest_verified_at=oldest[0] if oldest else None,
+            oldest_verified_at=self.oldest_verification(DocumentState.LIVE),
             open_removals={stage: count["removal", stage.value] for stage in OPEN_STAGES},
             nearest_erase_by=min(deadlines, default=None),
             stored_files=sum(count["rendition", state] for state in HELD),

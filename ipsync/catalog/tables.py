@@ -134,8 +134,8 @@ class DocumentRow(CatalogTable, table=True):
 
     __tablename__ = "document"
     __table_args__ = (
-        Index("document_by_age", "state", "verified_at"),
-        Index("document_by_account_age", "account_id", "state", "verified_at"),
+        # The only index that a renewal touches: a second one would halve how many a second can do.
+        Index("document_by_age", "account_id", "state", "verified_at"),
         Index("document_by_account", "account_id", "document_id"),
         Index(
             "document_wanting_details",

@@ -156,8 +156,7 @@ def _documents() -> None:
         sqlite_where=sa.text("details_at IS NOT NULL"),
         postgresql_where=sa.text("details_at IS NOT NULL"),
     )
-    op.create_index("document_by_account_age", "document", ["account_id", "state", "verified_at"], unique=False)
-    op.create_index("document_by_age", "document", ["state", "verified_at"], unique=False)
+    op.create_index("document_by_age", "document", ["account_id", "state", "verified_at"], unique=False)
     op.create_table(
         "document_text",
         sa.Column("document_id", NUMBER, nullable=False),
