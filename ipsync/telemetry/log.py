@@ -55,11 +55,11 @@ class Log:
         """Something happened as it should."""
         self._write(logging.INFO, event, message, None, fields)
 
-    def warning(self, event: Event, message: str, cause: BaseException | None = None, /, **fields: object) -> None:
+    def warning(self, event: Event, message: str, /, *, cause: BaseException | None = None, **fields: object) -> None:
         """Something went wrong that mends itself, or that an operator should know of."""
         self._write(logging.WARNING, event, message, cause, fields)
 
-    def error(self, event: Event, message: str, cause: BaseException | None = None, /, **fields: object) -> None:
+    def error(self, event: Event, message: str, /, *, cause: BaseException | None = None, **fields: object) -> None:
         """Something went wrong that someone must look at. `cause` adds its traceback."""
         self._write(logging.ERROR, event, message, cause, fields)
 
@@ -67,7 +67,7 @@ class Log:
         """Like `error`, with the traceback of the exception being handled."""
         self._write(logging.ERROR, event, message, sys.exception(), fields)
 
-    def critical(self, event: Event, message: str, cause: BaseException | None = None, /, **fields: object) -> None:
+    def critical(self, event: Event, message: str, /, *, cause: BaseException | None = None, **fields: object) -> None:
         """The promise is in danger, or the process cannot go on."""
         self._write(logging.CRITICAL, event, message, cause, fields)
 
@@ -166,13 +166,13 @@ def _log_crash(kind: type[BaseException], error: BaseException, traceback: Trace
     if issubclass(kind, KeyboardInterrupt):
         return
     get_log(OURS).critical(
-        Event.PROCESS_CRASHED, "An error nobody caught ended the process.", error.with_traceback(traceback)
+        Event.PROCESS_CRASHED, "An error nobody caught ended the process.", cause=error.with_traceback(traceback)
     )
 
 
 def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
     if crash.exc_value is not None:
-        get_log(OURS).critical(Event.PROCESS_CRASHED, "An error nobody caught ended a thread.", crash.exc_value)
+        get_log(OURS).critical(Event.PROCESS_CRASHED, "An error nobody caught ended a thread.", cause=crash.exc_value)
 
 
 def _formatter(layout: str, *, colors: bool) -> logging.Formatter:

@@ -95,7 +95,7 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as raised:
         answer = _failed(request, from_http(raised))
     except CatalogFailure as failure:
-        _log.error(Event.WEB_FAILED, "The catalog could not answer.", failure)
+        _log.error(Event.WEB_FAILED, "The catalog could not answer.", cause=failure)
         answer = _failed(request, unavailable())
     parts.metrics.count_http(_route(request), answer.status)
     return answer

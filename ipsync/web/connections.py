@@ -166,7 +166,7 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
         if status >= 500:
-            _log.error(Event.WEB_FAILED, "A request failed because of an error of ours.", exc)
+            _log.error(Event.WEB_FAILED, "A request failed because of an error of ours.", cause=exc)
             failure = WebFailure(500, "internal", "Something of ours failed.")
         else:
             failure = WebFailure(status, "bad-request", "The request is not well formed.")

@@ -66,8 +66,9 @@ def summary(held: Held, lease: Lease, site_url: str) -> dict[str, Any]:
     """Give a document as every answer holds it (design §8)."""
     document = held.document
     return {
-        "document_id": document.document_id,
-        "account_id": document.account_id,
+        # Ids are texts, as ipernity itself writes them: no client rounds them.
+        "document_id": str(document.document_id),
+        "account_id": str(document.account_id),
         "title": document.facts.title,
         "owner": owner(held, site_url),
         "license": license_of(document),
@@ -98,7 +99,7 @@ def owner(held: Held, site_url: str) -> dict[str, Any]:
     """Give whom to credit (T08)."""
     account_id = held.document.account_id
     name = "" if held.account is None else held.account.username or held.account.realname
-    return {"user_id": account_id, "name": name or str(account_id), "link": f"{site_url}/home/{account_id}"}
+    return {"user_id": str(account_id), "name": name or str(account_id), "link": f"{site_url}/home/{account_id}"}
 
 
 def license_of(document: Document) -> dict[str, Any]:

@@ -72,7 +72,7 @@ async def facts(request: web.Request) -> dict[str, Any]:
     parts = request.app[PARTS]
     operator, rules = parts.operator(), parts.rules()
     try:
-        counts = _counts(await request.app[NUMBERS].standings(rules.lease))
+        counts = _counts(await request.app[NUMBERS].standings())
     except CatalogFailure:
         counts = None
     return {

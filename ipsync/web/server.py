@@ -6,8 +6,10 @@ import socket
 from aiohttp import web
 
 from ipsync.telemetry import Event, get_log
+from ipsync.web.app import build_app
+from ipsync.web.authentication import Authenticator
 from ipsync.web.connections import Connection, Connections, Limits
-from ipsync.web.parts import PARTS
+from ipsync.web.parts import WebParts
 
 _log = get_log(__name__)
 
@@ -17,11 +19,23 @@ _DRAIN_POLL_SECONDS = 0.02
 
 
 class WebServer:
-    """Serves one application on one address."""
+    """Serves what it is given, on one address."""
 
-    def __init__(self, app: web.Application, limits: Limits | None = None) -> None:
-        """Serve `app` within `limits`. Nothing listens until `start`."""
-        self._app = app
+    def __init__(
+        self, parts: WebParts, limits: Limits | None = None, authenticator: Authenticator | None = None
+    ) -> None:
+        """Prepare to serve; nothing listens until `start`.
+
+        Args:
+            parts: what the handlers work with.
+            limits: what a connection may cost.
+            authenticator: who knows tokens; only the operator's own unless given.
+
+        Raises:
+            ValueError: there is no privacy policy (T16).
+        """
+        self._parts = parts
+        self._app = build_app(parts, authenticator)
         self._limits = limits or Limits()
         self._connections = Connections(self._limits)
         self._runner: web.AppRunner | None = None
@@ -32,7 +46,7 @@ class WebServer:
         """How many connections are open."""
         return len(self._connections)
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
+    async def start(self, host: str, port: int) -> str:
         """Listen.
 
         Args:
@@ -40,7 +54,7 @@ class WebServer:
             port: 0 takes any free one.
 
         Returns:
-            The address and port that are bound.
+            The address that is bound, as `http://127.0.0.1:8480`.
 
         Raises:
             OSError: they cannot be had.
@@ -60,8 +74,9 @@ class WebServer:
             raise
         self._runner, self._listener = runner, listener
         bound_host, bound_port = listener.sockets[0].getsockname()[:2]
-        _log.info(Event.WEB_LISTENING, f"Listening at {bound_host}, port {bound_port}.", port=bound_port)
-        return bound_host, bound_port
+        address = f"http://[{bound_host}]:{bound_port}" if ":" in bound_host else f"http://{bound_host}:{bound_port}"
+        _log.info(Event.WEB_LISTENING, f"Listening at {address}.", port=bound_port)
+        return address
 
     async def stop(self, graceful_seconds: float = 5.0) -> None:
         """Stop listening, let answers under way finish for `graceful_seconds`, then cut them."""
@@ -82,7 +97,7 @@ class WebServer:
         _log.info(Event.WEB_STOPPED, "The HTTP server has ended.")
 
     def _connect(self, runner: web.AppRunner) -> Connection:
-        count = self._app[PARTS].metrics.count_http
+        count = self._parts.metrics.count_http
         return Connection(
             runner.server,
             self._connections,

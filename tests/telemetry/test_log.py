@@ -95,7 +95,7 @@ def test_a_cause_brings_its_traceback(logging_to):
         missing()
     except LookupError as error:
         log.exception(Event.JOB_FAILED, "It failed.")
-        log.critical(Event.JOB_FAILED, "It failed.", error)
+        log.critical(Event.JOB_FAILED, "It failed.", cause=error)
     assert "test_a_cause_brings_its_traceback" in str(written.records[0]["exception"])
     assert "LookupError: the row is not there" in str(written.records[0]["exception"])
     assert written.records[1]["exception"] == written.records[0]["exception"]

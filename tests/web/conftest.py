@@ -1,11 +1,13 @@
 """A served world: the real catalog and store, a clock that only moves when told, the real server on loopback."""
 
 import asyncio
+import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,7 +15,6 @@ import pytest
 from ipsync.catalog import SqliteCatalog, open_catalog, upgrade
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import (
-    Details,
     Document,
     DocumentState,
     Facts,
@@ -32,7 +33,7 @@ from ipsync.policy.rules import Rules, TimeToLive
 from ipsync.ports.store import ContentKey
 from ipsync.store import FileStore
 from ipsync.telemetry import Metrics
-from ipsync.web import Limits, Operator, WebParts, WebServer, build_app
+from ipsync.web import Limits, Operator, WebParts, WebServer
 from tests.fakes.clock import FakeClock
 
 ADMIN = "admin-token-for-tests-0123456789"
@@ -143,31 +144,32 @@ class Client:
 
     session: aiohttp.ClientSession
     server: WebServer
-    host: str
-    port: int
+    address: str
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
 
     async def get(self, path: str, *, method: str = "GET", token: bool = True, **headers: str) -> "Answer":
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         own = BEARER if token else {}
-        url = f"http://{self.host}:{self.port}{path}"
-        async with self.session.request(method, aiohttp.client.URL(url, encoded=True), headers=own | sent) as found:
+        url = aiohttp.client.URL(f"{self.address}{path}", encoded=True)
+        async with self.session.request(method, url, headers=own | sent) as found:
             return Answer(found.status, found.headers, await found.read())
 
 
 @dataclass
 class Answer:
     status: int
-    headers: "aiohttp.typedefs.CIMultiDictProxy[str]"
+    headers: Mapping[str, str]
     body: bytes
 
     @property
     def text(self) -> str:
         return self.body.decode()
 
-    def json(self) -> object:
+    def json(self) -> Any:
         assert self.headers["Content-Type"] == "application/json; charset=utf-8"
-        import json
-
         return json.loads(self.body)
 
 
@@ -191,14 +193,11 @@ async def world(tmp_path: Path, empty_database: Path) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def serving(world: World, limits: Limits | None = None) -> AsyncIterator[Client]:
-    server = WebServer(build_app(world.parts()), limits)
-    host, port = await server.start("127.0.0.1", 0)
+    server = WebServer(world.parts(), limits)
+    address = await server.start("127.0.0.1", 0)
     async with aiohttp.ClientSession(auto_decompress=False) as session:
-        yield Client(session, server, host, port)
+        yield Client(session, server, address)
     await server.stop(1)
-
-
-Serve = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture
@@ -218,5 +217,5 @@ async def shown(world: World) -> World:
 
 async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # reason: what is waited for is out there, and tells nobody
             await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ from tests.web.conftest import JPEG, RULES, START
 async def ids(client, query=""):
     answer = await client.get(f"/v1/documents{query}")
     assert answer.status == 200, answer.text
-    return [entry["document_id"] for entry in answer.json()["documents"]]
+    return [int(entry["document_id"]) for entry in answer.json()["documents"]]
 
 
 async def test_a_document_has_the_shape_of_the_contract(shown, client):
@@ -25,10 +25,10 @@ async def test_a_document_has_the_shape_of_the_contract(shown, client):
     assert answer.json() == {
         "documents": [
             {
-                "document_id": 5,
-                "account_id": 7,
+                "document_id": "5",
+                "account_id": "7",
                 "title": "Evening",
-                "owner": {"user_id": 7, "name": "anna", "link": "https://www.ipernity.com/home/7"},
+                "owner": {"user_id": "7", "name": "anna", "link": "https://www.ipernity.com/home/7"},
                 "license": {"id": 1, "name": "CC BY", "link": "https://creativecommons.org/licenses/by/3.0/"},
                 "link": "https://www.ipernity.com/doc/7/5",
                 "renditions": {
@@ -173,7 +173,7 @@ async def test_cursors_lead_through_everything_once(many, client, limit, account
     seen, cursor, pages = [], "", 0
     while cursor is not None:
         answer = (await client.get(f"/v1/documents?limit={limit}{account}{cursor and '&cursor=' + cursor}")).json()
-        seen += [entry["document_id"] for entry in answer["documents"]]
+        seen += [int(entry["document_id"]) for entry in answer["documents"]]
         cursor, pages = answer["next_cursor"], pages + 1
     wanted = [number for number in range(1, 121) if not account or number % 3 == 0]
     assert seen == wanted
