@@ -1,0 +1,251 @@
+"""The shapes of ipernity's answers, decoded strictly (F10, F11).
+
+Numbers come as texts or as numbers, lists of one element may come without the list, empty lists are left out, and
+members we do not know are ignored. Everything else that differs makes the answer no observation at all. What the
+members mean is `answers`; nothing here decides.
+"""
+
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from ipsync.policy.listings import DOCUMENTS_PER_PAGE
+
+LATEST = 253_402_300_799
+"""The last second of the year 9999; later ones no date text can name."""
+
+# Numbers are read leniently as msgspec understands it: 12, "12", and also "12.0" and "1.2e1", which say the same; not
+# true, "true", " 12", "012", "12.5" or "". Where the service sends "" for nothing, that is named beside the number.
+Id: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Total: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
+Level: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+Flag: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1)] | Literal[""]
+Code: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | Literal[""]
+Side: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | Literal[""] | None
+Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)] | Literal[""] | None
+Second: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LATEST)] | Literal[""] | None
+Degree: TypeAlias = float | Literal[""] | None
+Address: TypeAlias = Annotated[str, msgspec.Meta(max_length=4096)]
+Word: TypeAlias = Annotated[str, msgspec.Meta(max_length=256)]
+
+T = TypeVar("T")
+
+
+class Api(msgspec.Struct):
+    """How the call went."""
+
+    status: Literal["ok", "error"]
+    code: Code = ""
+
+
+class Envelope(msgspec.Struct):
+    """What every answer has; all there is to an error."""
+
+    api: Api
+
+
+class File(msgspec.Struct):
+    """A thumbnail, a playable medium or an original, as far as we need it."""
+
+    url: Address = ""
+    label: Word = ""
+    w: Side = None
+    h: Side = None
+    bytes: Size = None
+    md5: Word | None = None
+
+
+class Thumbs(msgspec.Struct):
+    """All thumbnails of a document."""
+
+    thumb: list[File] | File = []
+
+
+class Medias(msgspec.Struct):
+    """Everything of a document that plays."""
+
+    media: list[File] | File = []
+
+
+class Dates(msgspec.Struct):
+    """When a document was posted, changed, replaced (unix seconds) and made (its owner's local text)."""
+
+    posted_at: Second = None
+    modified_at: Second = None
+    replaced_at: Second = None
+    created: Word | None = None
+
+
+class Geo(msgspec.Struct):
+    """Where a document was made, in degrees."""
+
+    lat: Degree = None
+    lng: Degree = None
+
+
+class Owner(msgspec.Struct):
+    """Whose document it is."""
+
+    user_id: Id
+
+
+class Doc(msgspec.Struct):
+    """A document as lists name it."""
+
+    doc_id: Id
+    media: Word
+    license: Level
+    safety: Level
+    title: str | None = None
+    dates: Dates | None = None
+    md5: Word | None = None
+    thumb: File | None = None
+    original: File | None = None
+    medias: Medias | None = None
+    geo: Geo | None = None
+    owner: Owner | None = None
+
+
+class Docs(msgspec.Struct):
+    """One page of a list."""
+
+    total: Total
+    page: Total
+    pages: Total
+    per_page: Annotated[int, msgspec.Meta(ge=1, le=DOCUMENTS_PER_PAGE)] = DOCUMENTS_PER_PAGE
+    doc: list[Doc] | Doc = []
+
+
+class Visibility(msgspec.Struct):
+    """Who may see a document."""
+
+    ispublic: Flag | None = None
+    isfriend: Flag | None = None
+    isfamily: Flag | None = None
+    share: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
+
+
+class Tag(msgspec.Struct):
+    """One word a document is tagged with."""
+
+    keyword: str | None = None
+    title: str | None = None
+    type: Word = "keyword"
+
+
+class Tags(msgspec.Struct):
+    """All tags."""
+
+    tag: list[Tag] | Tag = []
+
+
+class FullDoc(Doc, kw_only=True):
+    """A document as `doc.get` shows it."""
+
+    owner: Owner
+    visibility: Visibility
+    description: str | None = None
+    thumbs: Thumbs | None = None
+    tags: Tags | None = None
+
+
+class Permissions(msgspec.Struct):
+    """What a token permits, by area."""
+
+    doc: Word | None = None
+    blog: Word | None = None
+    post: Word | None = None
+    network: Word | None = None
+    profile: Word | None = None
+
+
+class User(msgspec.Struct):
+    """Whose token it is."""
+
+    user_id: Id
+    username: Word = ""
+    realname: str | None = None
+
+
+class Auth(msgspec.Struct):
+    """What the auth methods tell; `perms` is documented, `permissions` is sent."""
+
+    frob: Word = ""
+    token: Word = ""
+    permissions: Permissions | None = None
+    perms: Permissions | None = None
+    user: User | None = None
+
+
+class Count(msgspec.Struct):
+    """How much a member has."""
+
+    docs: Total | None = None
+
+
+class FullUser(User):
+    """A member as `user.get` shows them."""
+
+    is_closed: Flag = 0
+    count: Count | None = None
+
+
+class ListAnswer(Envelope):
+    """Of doc.getList."""
+
+    docs: Docs | None = None
+
+
+class DocAnswer(Envelope):
+    """Of doc.get."""
+
+    doc: FullDoc | None = None
+
+
+class AuthAnswer(Envelope):
+    """Of auth.getFrob, auth.getToken and auth.checkToken."""
+
+    auth: Auth | None = None
+
+
+class UserAnswer(Envelope):
+    """Of user.get."""
+
+    user: FullUser | None = None
+
+
+A = TypeVar("A", bound=Envelope)
+
+
+class Shape(Generic[A]):
+    """Reads answers of one shape."""
+
+    def __init__(self, answer: type[A]) -> None:
+        """Prepare to read answers of this type."""
+        self.answer = answer
+        self._decoder = msgspec.json.Decoder(answer, strict=False)
+
+    def read(self, body: bytes) -> A | Envelope | None:
+        """Decode a whole body: an answer, the bare envelope of an error that has more than it should, or None."""
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass
+        try:
+            envelope = _ENVELOPE.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        return envelope if envelope.api.status == "error" else None
+
+
+_ENVELOPE = msgspec.json.Decoder(Envelope, strict=False)
+
+LIST = Shape(ListAnswer)
+DOC = Shape(DocAnswer)
+AUTH = Shape(AuthAnswer)
+USER = Shape(UserAnswer)
+
+
+def many(found: list[T] | T) -> list[T]:
+    """A list, whether the wire had one or only its single element."""
+    return found if isinstance(found, list) else [found]
