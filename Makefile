@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 help:
 	@echo 'make demo      watch ipsync mirror a simulated ipernity, and forget what its members take back'
 	@echo 'make test      everything that must hold: make check, then all tests'
-	@echo 'make check     style, types, floors, declared libraries'
+	@echo 'make check     style, types, floors'
 	@echo 'make bench     the measurements, each beside its bound'
 	@echo 'make coverage  all tests, and which lines they never reached'
 	@echo 'make format    put the code into its one shape'
@@ -35,7 +35,6 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/deptry ipsync
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks

@@ -3,11 +3,15 @@
 import configparser
 import re
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import grimp
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 CONTRACTS = ROOT / ".importlinter"
@@ -57,6 +61,22 @@ def test_only_the_clocks_read_the_time(graph: grimp.ImportGraph) -> None:
 def test_every_library_has_its_room(graph: grimp.ImportGraph) -> None:
     rooms = {library for section in _contracts().values() for library in section.get("protected_modules", "").split()}
     assert _foreign(graph, graph.find_descendants("ipsync")) == rooms
+
+
+def test_what_is_declared_is_what_is_imported(graph: grimp.ImportGraph) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = {
+        canonicalize_name(Requirement(entry).name)
+        for entry in (*project["dependencies"], *extras["demo"], *extras["speed"])
+    }
+    homes = packages_distributions()
+    imported = {
+        canonicalize_name(home)
+        for library in _foreign(graph, graph.find_descendants("ipsync"))
+        for home in homes[library]
+    }
+    assert imported == declared
 
 
 def test_every_contract_gives_its_reason() -> None:
