@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+
 from ipsync.simulator import World
 from ipsync.simulator.members import Member
-
-from .conftest import Hand
+from tests.simulator.hands import Hand
 
 Acting = Callable[..., Hand]
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+
 from ipsync.simulator import World
 from ipsync.simulator.documents import Document
 from ipsync.simulator.members import Member
-
-from .conftest import Clock, Hand
+from tests.simulator.hands import Clock, Hand
 
 Acting = Callable[..., Hand]
 
@@ -158,7 +158,9 @@ def test_get_medias(mine: Hand, anyone: Hand, world: World, public: Document) ->
 
 def test_above_800_the_member_decides(world: World, anyone: Hand, acting: Acting) -> None:
     for member in world.members:
-        large = [one for one in world.state.library.documents_of(member) if one.share == 4 and one.original.width > 1500]
+        large = [
+            one for one in world.state.library.documents_of(member) if one.share == 4 and one.original.width > 1500
+        ]
         for one in large:
             shown = anyone.ok("doc.get", doc_id=one.document_id)["doc"]["thumbs"]["thumb"]
             longest = max(int(thumb["w"]) for thumb in shown)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from ipsync.simulator import World
 from ipsync.simulator.members import Member
-
-from .conftest import Clock, Hand
+from tests.simulator.hands import Clock, Hand
 
 Acting = Callable[..., Hand]
 EVERYTHING = "dates,count,geo,medias,original,md5,owner,license,link"
@@ -75,7 +75,7 @@ def test_pages(mine: Hand) -> None:
     }
     pages = [mine.listed(per_page=15, page=page) for page in (1, 2, 3)]
     assert [len(page) for page in pages] == [15, 15, 10]
-    assert sum(pages, []) == mine.listed(per_page=100)
+    assert [one for page in pages for one in page] == mine.listed(per_page=100)
 
 
 def test_a_page_holds_twenty_by_default_and_a_hundred_at_most(mine: Hand) -> None:

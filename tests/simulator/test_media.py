@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from PIL import Image
+
 from ipsync.simulator import Simulator, World
 from ipsync.simulator.documents import thumb_content, thumb_sizes
 from ipsync.simulator.media import jpeg, movie, sound
 from ipsync.simulator.media.recognize import jpeg_size, recognize
 from ipsync.simulator.serving.files import find
-from PIL import Image
-
-from .conftest import Hand
+from tests.simulator.hands import Hand
 
 TOKEN = "tok-0123456789abcdef"
 
@@ -41,7 +41,9 @@ def test_pictures_are_jpegs_that_other_decoders_read(width: int, height: int) ->
 
 
 def test_scenes_differ() -> None:
-    pictures = {hashlib.md5(_decoded(jpeg.picture(160, 120, scene).content("")).tobytes()).digest() for scene in range(16)}
+    pictures = {
+        hashlib.md5(_decoded(jpeg.picture(160, 120, scene).content("")).tobytes()).digest() for scene in range(16)
+    }
     assert len(pictures) == 16
 
 

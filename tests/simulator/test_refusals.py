@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+
 from ipsync.simulator import World, sign
 from ipsync.simulator.dispatcher import Call
 from ipsync.simulator.errors import ApiError
 from ipsync.simulator.members import Member
-
-from .conftest import Clock, Hand
+from tests.simulator.hands import Clock, Hand
 
 Acting = Callable[..., Hand]
 

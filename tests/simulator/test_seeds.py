@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ipsync.simulator import World
 from ipsync.simulator.seeds import Seeds
 
@@ -58,7 +59,7 @@ def test_every_token_is_unique_and_stands_in_title_description_and_picture() -> 
 
 
 def test_most_documents_are_public_and_every_level_and_kind_occurs() -> None:
-    documents = [one for one in World(1, 40, 1).state.library]
+    documents = list(World(1, 40, 1).state.library)
     shares = [one.share for one in documents]
     assert set(shares) == {0, 1, 2, 3, 4}
     assert shares.count(4) == 32

@@ -1,6 +1,7 @@
 """Calls and links are signed as the service publishes it."""
 
 import pytest
+
 from ipsync.simulator.signature import is_signed, sign
 
 KEY = "6fa87ba500002712bd4eed6020f3bd72"

@@ -2,8 +2,7 @@
 
 from ipsync.simulator import World
 from ipsync.simulator.members import Member
-
-from .conftest import Clock, Hand
+from tests.simulator.hands import Clock, Hand
 
 
 def _approved(world: World, anyone: Hand, member: Member) -> str:

@@ -4,11 +4,11 @@ import hashlib
 from typing import Any
 
 import pytest
+
 from ipsync.simulator import World
 from ipsync.simulator.media import jpeg, movie, sound
 from ipsync.simulator.methods.uploads import SentFile
-
-from .conftest import Clock, Hand
+from tests.simulator.hands import Clock, Hand
 
 PHOTO = jpeg.picture(640, 480, 3).content("tok-aaaaaaaaaaaaaaaa")
 OTHER_PHOTO = jpeg.picture(320, 200, 4).content("tok-bbbbbbbbbbbbbbbb")

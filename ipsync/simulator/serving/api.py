@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from ipsync.simulator.dispatcher import Call
 from ipsync.simulator.methods.uploads import SentFile
@@ -47,7 +48,7 @@ def api_handler(world: World) -> Handler:
         method, _, response_format = request.match_info["tail"].strip("/").partition("/")
         try:
             params, file = await _read(request)
-        except ValueError:  # a body that is no form: the call then has no parameters at all
+        except (ValueError, HttpProcessingError):  # a body that is no form: the call then has no parameters at all
             params, file = {}, None
         call = Call(
             method=method,

@@ -35,8 +35,9 @@ async def _send_oddly(request: web.Request, answer: Answer, headers: dict[str, s
         await response.write(answer.body[: answer.cut_at])
         return _hang_up(request, response)
     step = max(1, -(-len(answer.body) // _PIECES))
-    for start in range(0, len(answer.body), step):
-        await asyncio.sleep(answer.spread_seconds / _PIECES)
+    starts = range(0, len(answer.body), step)
+    for start in starts:
+        await asyncio.sleep(answer.spread_seconds / len(starts))
         await response.write(answer.body[start : start + step])
     await response.write_eof()
     return response
