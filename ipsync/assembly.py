@@ -16,6 +16,7 @@ from ipsync.clock import ClockMark, SystemClock
 from ipsync.ipernity.client import IpernitySource
 from ipsync.ipernity.gate import BudgetGate
 from ipsync.ipernity.media import MediaFetcher
+from ipsync.ipernity.media_addresses import loopback_of
 from ipsync.jobs.accounts import Accounts
 from ipsync.jobs.confirm import Confirm
 from ipsync.jobs.details import Details
@@ -222,6 +223,7 @@ def open_works(base: Base, settings: Settings) -> Works:
         media_hosts=settings.api.media_hosts,
         user_agent=user_agent,
         bandwidth_bytes_per_second=settings.budget.media_bandwidth,
+        loopback=loopback_of(settings.api.url),
         clock=base.clock,
         observe=base.metrics.count_media,
     )

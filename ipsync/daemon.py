@@ -22,7 +22,7 @@ from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, Schedule, period_of
 from ipsync.settings import Settings, SettingsInvalid
 from ipsync.telemetry import Event, configure_logging, get_log
-from ipsync.web import WebServer, build_app
+from ipsync.web import WebServer
 
 _log = get_log(__name__)
 
@@ -155,9 +155,8 @@ class Daemon:
             works = self._works = open_works(base, self._settings)
             await works.pass_boot_gate()
             parts = web_parts(base, self._current_works, self._settings, self._readiness, self._damaged)
-            web = WebServer(build_app(parts))
-            host, port = await web.start(self._settings.web.host, self._settings.web.port)
-            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            web = WebServer(parts)
+            address = await web.start(self._settings.web.host, self._settings.web.port)
             self._begin_schedule(base, works)
             self._notifier.tell("READY=1", f"STATUS=serving at {address}")
             _log.info(Event.DAEMON_READY, "The daemon is ready.", address=address)

@@ -82,7 +82,7 @@ class Schedule:
         """Begin; every job is nudged at once, in the order of the table."""
         for nudge in self._nudges.values():
             self._scheduler.add_job(
-                self.nudge,
+                self._remind,
                 "interval",
                 args=(nudge.job,),
                 seconds=nudge.period / SECOND,
@@ -110,6 +110,10 @@ class Schedule:
         task = asyncio.create_task(self._run(self._nudges[job]), name=f"ipsync {job}")
         self._running[job] = task
         task.add_done_callback(partial(self._ended, job))
+
+    async def _remind(self, job: str) -> None:
+        # A coroutine, since APScheduler runs plain functions in threads.
+        self.nudge(job)
 
     def _ended(self, job: str, _task: asyncio.Task[None]) -> None:
         del self._running[job]

@@ -42,7 +42,7 @@ _SUSPICIONS = (
 )
 _OPEN_OF_DOCUMENTS = by_index(select(REMOVAL), REMOVAL, "removal_open_document").where(
     in_numbers(REMOVAL.c.document_id),
-    REMOVAL.c.scope == Scope.DOCUMENT.value,
+    one_of(REMOVAL.c.scope, (Scope.DOCUMENT.value,)),
     one_of(REMOVAL.c.stage, OPEN),
 )
 _VALUES = [column.name for column in REMOVAL.c if not column.primary_key]

@@ -6,7 +6,7 @@ Nothing that ipernity says or fails to say is asked here: what is due is in the 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -154,18 +154,17 @@ class Purge:
         """Count what is gone, from the last moment at which it surely was permitted."""
         since, late = removal.first_unsafe_at, is_breach(removal, gone_at)
         self._metrics.count_removal(removal.reason.value, removal.hidden_at - since, gone_at - since, breach=late)
-        facts: dict[str, object] = {
-            "account_id": removal.account_id,
-            "document_id": removal.document_id,
-            "reason": removal.reason.value,
-            "files": removal.files_erased,
-            "hidden_after_seconds": seconds(removal.hidden_at - since),
-            "erased_after_seconds": seconds(gone_at - since),
-        }
-        if late:
-            _log.error(Event.REMOVAL_BREACH, "Something was erased later than the law allows.", **facts)
-        else:
-            _log.info(Event.REMOVAL_GONE, "Nothing of it is left.", **facts)
+        tell: Callable[..., None] = _log.critical if late else _log.info
+        tell(
+            Event.REMOVAL_BREACH if late else Event.REMOVAL_GONE,
+            "It was erased later than the law allows." if late else "Nothing of it is left.",
+            account_id=removal.account_id,
+            document_id=removal.document_id,
+            reason=removal.reason.value,
+            files=removal.files_erased,
+            hidden_after_seconds=seconds(removal.hidden_at - since),
+            erased_after_seconds=seconds(gone_at - since),
+        )
 
     def _forget(self, tx: Transaction, removals: Sequence[Removal], now: Instant) -> None:
         """Overwrite the personal text, leave the tombstones, and record that only the log remains."""
