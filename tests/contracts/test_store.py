@@ -30,8 +30,8 @@ BAD_KEYS = [
     ContentKey(-1, 1, "240"),
     ContentKey(1, 2**63, "240"),
     ContentKey(True, 1, "240"),
-    ContentKey("7", 1, "240"),  # type: ignore[arg-type]
-    ContentKey("../7", 1, "240"),  # type: ignore[arg-type]
+    ContentKey("7", 1, "240"),
+    ContentKey("../7", 1, "240"),
     ContentKey(1, 1, ""),
     ContentKey(1, 1, ".."),
     ContentKey(1, 1, "../../etc/passwd"),
