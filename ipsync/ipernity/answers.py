@@ -119,7 +119,8 @@ def seen(answer: wire.DocAnswer, *, account_id: int, document_id: int, sent_at: 
     owner_id = doc.owner.user_id
     if owner_id != account_id:
         raise UnfitError("it is somebody else's document")
-    files = {file.label: _file(file.label, file) for file in _shown(doc.thumbs) if file.label in _LABELS}
+    shown = {str(file.label): file for file in _shown(doc.thumbs)}
+    files = [_file(label, shown[label]) for label in THUMBNAIL_LABELS if label in shown]
     tags = [] if doc.tags is None else many(doc.tags.tag)
     words = [tag.keyword or tag.title or "" for tag in tags if tag.type == "keyword"]
     return Seen(
@@ -128,7 +129,7 @@ def seen(answer: wire.DocAnswer, *, account_id: int, document_id: int, sent_at: 
         sent_at=sent_at,
         facts=_facts(doc, _visibility(doc.visibility)),
         details=Details(doc.description or "", tuple(dict.fromkeys(word for word in words if word))),
-        files=(*files.values(), *_large_files(doc)),
+        files=(*files, *_large_files(doc)),
     )
 
 

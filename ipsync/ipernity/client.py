@@ -177,7 +177,7 @@ class IpernitySource:
         sent_at = await self._gate.admit(method, lane)
         try:
             body = await self._transport.post(method, signed(params, self._api_secret, method))
-            value = _understood(method, body, sent_at, shape, read)
+            value = understood(method, body, sent_at, shape, read)
         except SourceFailure as failure:
             self._tell(method, OUTCOMES[type(failure)], sent_at)
             if isinstance(failure, QuotaReached):
@@ -194,14 +194,26 @@ class IpernitySource:
             self._observe(method, outcome, seconds(self._clock.now() - sent_at))
 
 
-def _understood(
+def understood(
     method: str,
     body: bytes,
     sent_at: Instant,
     shape: wire.Shape[A],
     read: Callable[[A, Instant], V],
 ) -> V:
-    """Turn a body into a value, or raise the failure it stands for."""
+    """Turn a body into a value, or raise the failure it stands for.
+
+    Args:
+        method: what was asked.
+        body: what came, whole.
+        sent_at: when it was asked.
+        shape: what the answer must look like.
+        read: makes the value of an answer of that shape.
+
+    Raises:
+        Malformed: it is no answer to what was asked.
+        SourceFailure: the failure that ipernity reports.
+    """
     try:
         if repeats_a_name(body):
             raise Malformed(method, "the answer says one thing twice")

@@ -5,6 +5,7 @@ checked (F21). It may not look into an answer. Parameters travel in the body, so
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -28,9 +29,12 @@ class Transport:
         api_url: the base address of the API.
         user_agent: printable ASCII; who asks (T02).
         timeout_seconds: from the first look-up to the last byte; at most LONGEST_TIMEOUT_SECONDS.
+        tls: what to trust; None: what the system trusts. Certificates are always checked.
     """
 
-    def __init__(self, api_url: str, user_agent: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, api_url: str, user_agent: str, timeout_seconds: float, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._api_url = api_url.rstrip("/")
         self._headers = {
             "User-Agent": user_agent,
@@ -39,6 +43,7 @@ class Transport:
             "Content-Type": "application/x-www-form-urlencoded",
         }
         self._timeout = aiohttp.ClientTimeout(total=min(timeout_seconds, LONGEST_TIMEOUT_SECONDS))
+        self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, method: str, params: Mapping[str, str]) -> bytes:
@@ -82,7 +87,7 @@ class Transport:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300),
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300, ssl=self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
                 timeout=self._timeout,

@@ -48,7 +48,7 @@ class File(msgspec.Struct):
     """A thumbnail, a playable medium or an original, as far as we need it."""
 
     url: Address = ""
-    label: Word = ""
+    label: Word | int = ""
     w: Side = None
     h: Side = None
     bytes: Size = None
