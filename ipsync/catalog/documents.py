@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, delete, or_, select, update
 
-from ipsync.catalog.failures import decoding
+from ipsync.catalog.failures import CatalogFull, decoding
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing, unindexed
 from ipsync.catalog.tables import table
@@ -140,7 +140,13 @@ class DocumentWriting(DocumentReading):
     """The changes to documents."""
 
     def add_documents(self, documents: Sequence[Document]) -> None:
-        """Insert new documents, many at once."""
+        """Insert new documents, many at once.
+
+        Raises:
+            CatalogFull: the disk was found full; what room is left is for removals (F3).
+        """
+        if self._full and documents:
+            raise CatalogFull("no room is left for new documents: free some disk space")
         self._do_many(_ADD, [(document.document_id, *_row(document)) for document in documents])
         self._do_many(_ADD_TEXT, [(document.document_id, *_text_row(document)) for document in documents])
 

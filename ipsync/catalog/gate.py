@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ipsync.catalog.location import open_beside, writer_lock_file
 from ipsync.ports.catalog import CatalogBusy
 
 _PAUSE_SECONDS = 0.002
@@ -21,9 +22,13 @@ _PAUSE_SECONDS = 0.002
 class WriterGate:
     """An advisory lock on a file of its own beside the database."""
 
-    def __init__(self, path: Path, patience_seconds: float) -> None:
-        """Open the lock file at `path`; wait at most `patience_seconds` each time."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    def __init__(self, database: Path, patience_seconds: float) -> None:
+        """Open the lock file of the file `database`; wait at most `patience_seconds` each time.
+
+        Raises:
+            CatalogFailure: the folder may not be written.
+        """
+        self._descriptor = open_beside(database, writer_lock_file(database))
         self._pause = threading.Event()  # never set: a way to wait without reading a clock
         self._tries = max(1, round(patience_seconds / _PAUSE_SECONDS))
 

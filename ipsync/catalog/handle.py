@@ -15,9 +15,10 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 class Handle:
     """A connection with an open transaction, for as long as one piece of work runs."""
 
-    def __init__(self, connection: Connection, sealing: Sealing) -> None:
-        """Work on `connection`; whoever opened the transaction ends it."""
+    def __init__(self, connection: Connection, sealing: Sealing, *, full: bool = False) -> None:
+        """Work on `connection`; whoever opened the transaction ends it. On a `full` disk nothing new is taken in."""
         self._connection = connection
+        self._full = full
         self._sealing = sealing
 
     def _rows(self, statement: Executable, **parameters: Any) -> Sequence[AnyRow]:

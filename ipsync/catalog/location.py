@@ -45,9 +45,31 @@ def create_privately(path: Path) -> None:
     os.close(descriptor)
 
 
+def open_beside(database: Path, path: Path) -> int:
+    """Open a small file that belongs to the file `database`, making it for the same owner if need be.
+
+    Raises:
+        CatalogFailure: the folder may not be written, or a link lies there.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise CatalogFailure(f"database.url: cannot write {path}: {error.strerror}") from error
+    if os.geteuid() == 0:
+        # A command run by root must not lock the daemon's own user out.
+        owner = database.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
 def writer_lock_file(path: Path) -> Path:
     """Where the gate of writers lies (see `gate.py`)."""
     return path.with_name(f"{path.name}-writer")
+
+
+def reserve_file(path: Path) -> Path:
+    """Where room is kept for a full disk (see `reserve.py`)."""
+    return path.with_name(f"{path.name}-reserve")
 
 
 def log_file(path: Path) -> Path:

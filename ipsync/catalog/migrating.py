@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from ipsync.assets import asset_folder
 from ipsync.catalog import schema
 from ipsync.catalog.gate import WriterGate
-from ipsync.catalog.location import create_privately, database_file, writer_lock_file
+from ipsync.catalog.location import create_privately, database_file
 from ipsync.catalog.sqlite import fails_as, reading_engine, writing_engine
 
 _BUSY_SECONDS = 60.0
@@ -66,7 +66,7 @@ def upgrade(url: str, base: Path) -> Upgraded:
     """
     path = database_file(url, base)
     create_privately(path)
-    gate = WriterGate(writer_lock_file(path), _BUSY_SECONDS)
+    gate = WriterGate(path, _BUSY_SECONDS)
     try:
         with gate, writing_engine(path, _BUSY_SECONDS).connect() as connection, connection.begin():
             before = schema.revision(connection)

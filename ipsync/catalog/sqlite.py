@@ -61,8 +61,8 @@ __all__ = [
     "writing_engine",
 ]
 
-_WRITER_CACHE_KIBIBYTES = 16_384
-_READER_CACHE_KIBIBYTES = 4_096
+_WRITER_CACHE_KIBIBYTES = 8_192
+_READER_CACHE_KIBIBYTES = 2_048
 
 
 def writing_engine(path: Path, busy_seconds: float, *, create: bool = False) -> Engine:

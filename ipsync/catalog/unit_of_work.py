@@ -18,8 +18,10 @@ from sqlalchemy.exc import DBAPIError
 
 from ipsync.catalog import sqlite
 from ipsync.catalog.budget_book import CatalogBudgetBook
+from ipsync.catalog.failures import CatalogFull
 from ipsync.catalog.gate import WriterGate
-from ipsync.catalog.location import log_file, writer_lock_file
+from ipsync.catalog.location import log_file
+from ipsync.catalog.reserve import Reserve
 from ipsync.catalog.schema import demand_head
 from ipsync.catalog.sealing import Sealing
 from ipsync.catalog.work import SqlTransaction, SqlView
@@ -47,18 +49,24 @@ class SqliteCatalog:
         """Open the database at `path`; see `open_catalog` for the arguments and failures."""
         self._sealing = sealing
         self._log = log_file(path)
-        self._log_limit_bytes = log_limit_bytes if checkpoints else None
+        self._log_limit_bytes = log_limit_bytes
+        self._checkpoints = checkpoints
         self._closed = False
         self._broken: CatalogBroken | None = None
+        self._reserve = Reserve(path)
+        self._full = False
         self._reading_engine = sqlite.reading_engine(path, busy_seconds)
         self._reading = threading.local()
         self._opened: list[Connection] = []
-        self._gate = WriterGate(writer_lock_file(path), busy_seconds)
+        self._keep_reserve()
+        self._gate = WriterGate(path, busy_seconds)
         try:
             self._writing = sqlite.writing_engine(path, busy_seconds).connect()
-        except DBAPIError as error:
+        except BaseException as error:
             self._gate.close()
-            raise sqlite.fails_as(error) from error
+            if isinstance(error, DBAPIError):
+                raise sqlite.fails_as(error) from error
+            raise
         self._writer = None if inline else ThreadPoolExecutor(1, "catalog-writer")
         self._readers = None if inline else ThreadPoolExecutor(_READERS, "catalog-reader")
 
@@ -117,7 +125,10 @@ class SqliteCatalog:
         with self._gate:
             try:
                 with self._writing.begin():
-                    result = work(SqlTransaction(self._writing, self._sealing))
+                    result = work(SqlTransaction(self._writing, self._sealing, full=self._full))
+            except CatalogFull:
+                self._keep_reserve()
+                raise
             except (DBAPIError, sqlite3.Error) as error:
                 raise self._failed(error) from error
             self._keep_log_short()
@@ -126,13 +137,15 @@ class SqliteCatalog:
     def scrub_now(self) -> bool:
         """As `scrub`, in this thread."""
         self._demand_whole()
-        if self._log_limit_bytes is None:
+        if not self._checkpoints:
             return False
         with self._gate:
             try:
-                return sqlite.checkpoint(self._writing)
+                scrubbed = sqlite.checkpoint(self._writing)
             except (DBAPIError, sqlite3.Error) as error:
                 raise self._failed(error) from error
+            self._keep_reserve()
+        return scrubbed
 
     def check_now(self) -> list[str]:
         """As `check`, in this thread."""
@@ -192,18 +205,25 @@ class SqliteCatalog:
 
     def _keep_log_short(self) -> None:
         """Checkpoint after a commit that made the log long. The commit stands whatever happens here."""
-        if self._log_limit_bytes is None or self._log.stat().st_size <= self._log_limit_bytes:
+        if not self._checkpoints or self._log.stat().st_size <= self._log_limit_bytes:
             return
         try:
             sqlite.checkpoint(self._writing)
         except (DBAPIError, sqlite3.Error) as error:
             self._failed(error)
 
+    def _keep_reserve(self) -> None:
+        if self._checkpoints:
+            self._full = not self._reserve.restore()
+
     def _failed(self, error: DBAPIError | sqlite3.Error) -> CatalogFailure:
         failure = sqlite.fails_as(error)
         if isinstance(failure, CatalogBroken):
             # After a failed sync nobody knows what is on the disk: nothing is tried again (F4).
             self._broken = failure
+        if isinstance(failure, CatalogFull) and self._checkpoints:
+            self._reserve.release()
+            self._full = True
         return failure
 
     def _demand_whole(self) -> None:

@@ -1,0 +1,41 @@
+"""Room kept aside, so that erasing still works on a full disk (F3).
+
+A removal writes before it frees: the log must hold its pages first. When the disk is found full, this
+file is given up, and until it could be made again nothing new is taken into the catalog.
+"""
+
+import os
+from pathlib import Path
+
+from ipsync.catalog.location import open_beside, reserve_file
+
+SIZE_BYTES = 8 << 20
+
+
+class Reserve:
+    """A file of `SIZE_BYTES` without content beside the database."""
+
+    def __init__(self, database: Path) -> None:
+        """Keep the room beside the file `database`; nothing is done yet."""
+        self._database = database
+        self._path = reserve_file(database)
+
+    def restore(self) -> bool:
+        """Take the room, unless it is taken. Returns whether it is now.
+
+        Raises:
+            CatalogFailure: the folder may not be written.
+        """
+        descriptor = open_beside(self._database, self._path)
+        try:
+            os.posix_fallocate(descriptor, 0, SIZE_BYTES)
+        except OSError:
+            os.ftruncate(descriptor, 0)
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+    def release(self) -> None:
+        """Give the room back to the disk."""
+        self._path.unlink(missing_ok=True)
