@@ -15,6 +15,7 @@ from ipsync.simulator.clock import SECOND, Now, machine_clock
 from ipsync.simulator.dispatcher import Call, Dispatcher
 from ipsync.simulator.errors import ApiError
 from ipsync.simulator.faults import MEDIA, Fault, Faults
+from ipsync.simulator.files import find
 from ipsync.simulator.mangling import mangle
 from ipsync.simulator.members import Member
 from ipsync.simulator.meter import Meter
@@ -43,7 +44,8 @@ class Answer:
         spread_seconds: how long sending takes; 0: at once.
         hang_seconds: how long nothing is sent before the connection ends; 0: it is sent.
         reset_after: how many bytes are sent before the connection is reset; None: it is not.
-        cut_at: how many bytes are sent, though the whole length was declared; None: all.
+        cut_at: how many bytes are sent, though the whole length was declared; -1: half of them; None: all.
+        name: of the file that is sent; None: it is none.
     """
 
     body: bytes
@@ -53,6 +55,7 @@ class Answer:
     hang_seconds: float = 0
     reset_after: int | None = None
     cut_at: int | None = None
+    name: str | None = None
 
 
 class World:
@@ -123,24 +126,31 @@ class World:
 
     def answer(self, call: Call) -> Answer:
         """Answer a call, faults included, ready for sending."""
-        self._count(call)
-        fault = self.faults.strike(call.method, self.state.now())
+        fault = self.faults.strike(self._count(call), self.state.now())
         if fault is None:
             return Answer(_encode(self._settled(call)))
         if fault.kind == "api_error":
             return Answer(_encode(self._refused(ApiError(int(fault.value)))))
         manner = wire_fault(fault)
-        if manner.status != 200 or manner.content_type != JSON or manner.hang_seconds:
+        if _is_complete(manner):
             return manner
         body = _encode(self._settled(call, fault))
         if fault.kind == "truncate":
             body = body[: len(body) // 2 if fault.value < 0 else int(fault.value)]
         return replace(manner, body=body)
 
-    def strike_media(self) -> Fault | None:
-        """Count a request for a file and return the fault that hits it, or None."""
+    def answer_media(self, path: str) -> Answer:
+        """Answer a request for a file by its path, faults included; status 404 if there is none."""
         self.meter.served()
-        return self.faults.strike(MEDIA, self.state.now())
+        fault = self.faults.strike(MEDIA, self.state.now())
+        manner = wire_fault(fault) if fault else Answer(b"")
+        if _is_complete(manner):
+            return manner
+        file = find(self.state, path)
+        if file is None:
+            return Answer(b"Not found\n", status=404, content_type="text/plain; charset=utf-8")
+        cut_at = int(fault.value) if fault and fault.kind == "truncate" else None
+        return replace(manner, body=file.content, content_type=file.content_type, name=file.name, cut_at=cut_at)
 
     def set_rate_limit(self, spec: str) -> None:
         """Put other limits into force; raises ValueError for a text that can't be read."""
@@ -158,9 +168,11 @@ class World:
                     "token": document.token,
                 }
 
-    def _count(self, call: Call) -> None:
+    def _count(self, call: Call) -> str:
+        """Count a call and return the name it is counted under."""
         name = call.method if self.dispatcher.knows(call.method) else _UNKNOWN
         self.meter.called(name, self.state.now())
+        return name
 
     def _settled(self, call: Call, fault: Fault | None = None) -> Element:
         try:
@@ -196,6 +208,11 @@ class _Pages:
 def _listing_key(call: Call) -> str:
     ignored = ("page", "per_page", "api_sig", "extra", "thumbsize")
     return repr((call.method, sorted(item for item in call.params.items() if item[0] not in ignored)))
+
+
+def _is_complete(manner: Answer) -> bool:
+    """Tell whether a fault answers by itself, so that the request is not worked on at all."""
+    return manner.status != 200 or manner.content_type != JSON or bool(manner.hang_seconds)
 
 
 def wire_fault(fault: Fault) -> Answer:

@@ -1,6 +1,7 @@
 """Reading and changing single documents."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_levels(world: World, mine: Hand, acting: Acting, anyone: Hand, public: 
         ({"perm_comment": 0}, 4),
     ],
 )
-def test_set_perms(world: World, mine: Hand, public: Document, params: dict[str, int], share: int) -> None:
+def test_set_perms(world: World, mine: Hand, public: Document, params: dict[str, Any], share: int) -> None:
     assert set(mine.ok("doc.setPerms", doc_id=public.document_id, **params)) == {"api"}
     kept = world.state.library.get(public.document_id)
     assert kept

@@ -136,11 +136,11 @@ class TestInMemory:
         _order(mine.world, "api_error", methods=["doc.get"])
         assert json.loads(_answer(mine, "doc.getList").body)["api"]["status"] == "ok"
         assert json.loads(_answer(mine, "doc.get").body)["api"]["status"] == "error"
-        assert mine.world.strike_media() is None
-        _order(mine.world, "html", methods="*")
-        assert mine.world.strike_media() is None, "* means the API"
-        _order(mine.world, "html", methods="media")
-        assert mine.world.strike_media()
+        assert mine.world.answer_media("/media/x").status == 404
+        _order(mine.world, "http_status", methods="*")
+        assert mine.world.answer_media("/media/x").status == 404, "* means the API"
+        _order(mine.world, "http_status", methods="media")
+        assert mine.world.answer_media("/media/x").status == 503
 
     def test_count(self, mine: Hand) -> None:
         _order(mine.world, "html", count=2)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from ipsync.simulator import Simulator, World
 from ipsync.simulator.documents import thumb_content, thumb_sizes
+from ipsync.simulator.files import find
 from ipsync.simulator.media import jpeg, movie, sound
 from ipsync.simulator.media.recognize import jpeg_size, recognize
-from ipsync.simulator.serving.files import find
 from tests.simulator.hands import Hand
 
 TOKEN = "tok-0123456789abcdef"
@@ -115,14 +115,9 @@ def test_every_thumb_carries_the_token_and_its_size(world: World) -> None:
         assert thumb_content(document, "9999") is None
 
 
-def _path(url: str) -> tuple[str, str]:
-    _, _, folder, name = urlsplit(url).path.split("/")
-    return folder, name
-
-
-def _addresses(hand: Hand, doc_id: str) -> list[tuple[str, str]]:
+def _addresses(hand: Hand, doc_id: str) -> list[str]:
     doc = hand.ok("doc.get", doc_id=doc_id)["doc"]
-    return [_path(thumb["url"]) for thumb in doc["thumbs"]["thumb"]] + [_path(doc["original"]["url"])]
+    return [urlsplit(one["url"]).path for one in (*doc["thumbs"]["thumb"], doc["original"])]
 
 
 def test_addresses_die_when_privacy_changes(mine: Hand, world: World) -> None:
@@ -132,8 +127,8 @@ def test_addresses_die_when_privacy_changes(mine: Hand, world: World) -> None:
         mine.ok("doc.setPerms", doc_id=doc_id, share=share)
         generations.append(_addresses(mine, doc_id))
         for old in generations[:-1]:
-            assert not any(find(world, *address) for address in old)
-        assert all(find(world, *address) for address in generations[-1])
+            assert not any(find(world.state, address) for address in old)
+        assert all(find(world.state, address) for address in generations[-1])
     assert len({address for addresses in generations for address in addresses}) == sum(map(len, generations))
 
 
@@ -152,19 +147,20 @@ def test_files_go_with_the_document_and_the_account(
 ) -> None:
     doc_id = mine.listed(share=4)[0]
     addresses = _addresses(mine, doc_id)
-    assert all(find(world, *address) for address in addresses)
+    assert all(find(world.state, address) for address in addresses)
     if end:
         end(mine, doc_id)
     else:
         world.members[0].closed = True
-    assert not any(find(world, *address) for address in addresses)
+    assert not any(find(world.state, address) for address in addresses)
 
 
 def test_the_secret_of_a_thumb_does_not_open_the_original(mine: Hand, world: World) -> None:
     doc_id = mine.listed(share=4, media="photo")[0]
-    folder, thumb = _addresses(mine, doc_id)[0]
-    one, secret, _, _ = thumb.split(".")
-    assert find(world, folder, f"{one}.{secret}.100.jpg")
+    thumb = _addresses(mine, doc_id)[0]
+    folder, _, name = thumb.rpartition("/")
+    one, secret, _, _ = name.split(".")
+    assert find(world.state, f"{folder}/{one}.{secret}.100.jpg")
     for name in (
         f"{one}.{secret}.original.jpg",
         f"{one}.{secret}.jpg.jpg",
@@ -175,8 +171,8 @@ def test_the_secret_of_a_thumb_does_not_open_the_original(mine: Hand, world: Wor
         "..",
         "",
     ):
-        assert find(world, folder, name) is None
-    assert find(world, "000" if folder != "000" else "001", thumb) is None
+        assert find(world.state, f"{folder}/{name}") is None
+    assert find(world.state, thumb.replace(folder, "/media/000" if folder != "/media/000" else "/media/001")) is None
 
 
 class TestOnTheWire:

@@ -92,7 +92,17 @@ def test_kinds_are_told_by_the_first_bytes(mine: Hand, data: bytes, kind: str, e
     assert doc["thumbs"]["thumb"]
 
 
-@pytest.mark.parametrize("data", [b"\xff\xd8\xff", PHOTO[:30], b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8\xff",
+        PHOTO[:30],
+        b"\x89PNG\r\n\x1a\n",
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\0\x20",
+        b"GIF89a",
+        b"GIF89a\x10\0\0\0",
+    ],
+)
 def test_a_broken_picture_makes_the_ticket_invalid(mine: Hand, data: bytes) -> None:
     ticket = mine.ok("upload.file", file=SentFile("x.jpg", data))["ticket"]
     (status,) = mine.ok("upload.checkTickets", tickets=ticket)["tickets"]["ticket"]

@@ -36,7 +36,7 @@ def content_type(extension: str) -> str:
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height of a JPEG, or None if no frame header is found."""
-    at = 2
+    at = 2 if data.startswith(b"\xff\xd8") else len(data)
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:
@@ -45,20 +45,18 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in _FRAME_MARKERS:
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return (width, height) if width and height else None
+            return width, height
         at += 2 + length
     return None
 
 
 def _picture(data: bytes) -> About | None:
-    if data.startswith(b"\xff\xd8\xff"):
-        size = jpeg_size(data)
-        return size and About("photo", "jpg", *size)
+    extension, size = "jpg", jpeg_size(data)
     if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
-        return About("photo", "png", *struct.unpack(">II", data[16:24]))
-    if data.startswith((b"GIF87a", b"GIF89a")) and len(data) >= 10:
-        return About("photo", "gif", *struct.unpack("<HH", data[6:10]))
-    return None
+        extension, size = "png", struct.unpack(">II", data[16:24])
+    elif data.startswith((b"GIF87a", b"GIF89a")) and len(data) >= 10:
+        extension, size = "gif", struct.unpack("<HH", data[6:10])
+    return About("photo", extension, *size) if size and all(size) else None
 
 
 def recognize(data: bytes) -> About | None:

@@ -32,7 +32,7 @@ async def _send_oddly(request: web.Request, answer: Answer, headers: dict[str, s
         await response.write(answer.body[: answer.reset_after])
         return _reset(request, response)
     if answer.cut_at is not None:
-        await response.write(answer.body[: answer.cut_at])
+        await response.write(answer.body[: len(answer.body) // 2 if answer.cut_at < 0 else answer.cut_at])
         return _hang_up(request, response)
     step = max(1, -(-len(answer.body) // _PIECES))
     starts = range(0, len(answer.body), step)

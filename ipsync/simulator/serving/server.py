@@ -55,7 +55,7 @@ def application(world: World, control: bool = False) -> web.Application:
     """Return the web application of a world; `control` adds the control addresses."""
     app = web.Application(client_max_size=LARGEST_UPLOAD_BYTES)
     app.router.add_route("*", "/api/{tail:.*}", api_handler(world))
-    app.router.add_get("/media/{folder}/{name}", media_handler(world))
+    app.router.add_get("/media/{tail:.*}", media_handler(world))
     app.add_routes(Site(world).routes())
     if control:
         app.add_routes(Control(world).routes())
