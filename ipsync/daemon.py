@@ -148,6 +148,7 @@ class Daemon:
 
     async def _live(self) -> int:
         _log.info(Event.DAEMON_STARTING, "The daemon starts.", configuration=str(self._settings.file))
+        _log_odd(self._settings)
         self._notifier.tell("STATUS=passing the boot gate")
         base = await open_base(self._settings, is_daemon=True)
         web: WebServer | None = None
@@ -246,6 +247,7 @@ class Daemon:
             _log.warning(
                 Event.DAEMON_RELOADED, "Some settings take effect only after a restart.", settings=", ".join(fixed)
             )
+        _log_odd(settings)
         await self._take_over(base, settings)
         self._notifier.tell("READY=1", "STATUS=reloaded")
         _log.info(Event.DAEMON_RELOADED, "The configuration was read again.")
@@ -306,3 +308,8 @@ class Daemon:
     def _ask_reload(self) -> None:
         self._reload_asked = True
         self._wake.set()
+
+
+def _log_odd(settings: Settings) -> None:
+    for problem in settings.warnings:
+        _log.warning(Event.SETTINGS_ODD, f"{problem.key}: {problem.reason}", remedy=problem.remedy)

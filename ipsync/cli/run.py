@@ -32,7 +32,6 @@ def run(ctx: typer.Context) -> None:
     from ipsync.settings import load
 
     settings = settings_from(ctx)
-    output.print_problems(settings.warnings)
     path = settings.file
 
     async def main() -> int:

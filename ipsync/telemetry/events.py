@@ -25,6 +25,7 @@ class Event(StrEnum):
         return member
 
     DAEMON_STARTING = "daemon.starting", "the daemon begins; nothing is served yet"
+    SETTINGS_ODD = "settings.odd", "a setting is allowed but probably not what was meant"
     DAEMON_READY = "daemon.ready", "the boot gate was passed and the daemon serves"
     DAEMON_RELOADED = "daemon.reloaded", "a changed configuration took effect"
     DAEMON_RELOAD_REFUSED = "daemon.reload-refused", "a changed configuration was wrong; the old one holds"

@@ -30,6 +30,7 @@ use = "non-commercial"
 
 [api]
 url = "{api_url}"
+timeout = "2s"
 
 [budget]
 per_second = 50
