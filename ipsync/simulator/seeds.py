@@ -1,4 +1,4 @@
-"""Where the seeded world comes from: everything is computed from the seed and a number, nothing is stored.
+"""Where the seeded world comes from: everything is computed from the seed and a number, next to nothing is stored.
 
 A document of the seeded world exists as a number from 0 to members x documents - 1. Its id, owner, privacy and
 kind are arithmetic on that number, so that a million documents cost no memory and a listing needs only the ids of
@@ -7,6 +7,7 @@ its own page. Texts, dates and pictures come from a keyed digest of the document
 
 import hashlib
 from collections.abc import Iterator
+from mmap import mmap
 
 FIRST_POSTED = 1_356_998_400
 """2013-01-01, in seconds: the seeded documents were posted in the thirteen years from here."""
@@ -36,13 +37,15 @@ class Seeds:
         documents: how many documents each of them has at the start.
     """
 
-    __slots__ = ("_first", "_key", "_salt", "_step", "documents", "members", "seed", "total")
+    __slots__ = ("_first", "_key", "_salt", "_step", "documents", "md5s", "members", "seed", "total")
 
     def __init__(self, seed: int, members: int, documents: int) -> None:
         self.seed = seed
         self.members = members
         self.documents = documents
         self.total = members * documents
+        # 16 bytes for each document, zeros until somebody asks: the system gives such memory once it is written to.
+        self.md5s = mmap(-1, 16 * max(1, self.total))
         self._key = hashlib.blake2b(str(seed).encode(), digest_size=32).digest()
         self._salt = int.from_bytes(self._key[:8], "big")
         self._first = _FIRST_ID + self._salt % 10_000_000

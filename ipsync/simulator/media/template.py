@@ -29,8 +29,8 @@ class Template:
         """Return the whole file of the document with this token."""
         return self.head + self.wrap(token.encode()) + self.tail
 
-    def md5(self, token: str) -> str:
-        """Return the MD5 of `content(token)` without building it."""
+    def md5(self, token: str) -> bytes:
+        """Return the MD5 of `content(token)`, 16 bytes, without building it."""
         digest = self._digest.copy()
         digest.update(self.wrap(token.encode()) + self.tail)
-        return digest.hexdigest()
+        return digest.digest()
