@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ipsync.catalog.location import open_beside, reserve_file
 
-SIZE_BYTES = 8 << 20
+_MOST_BYTES = 8 << 20
+"""More than the log of any one removal batch needs."""
 
 
 class Reserve:
-    """A file of `SIZE_BYTES` without content beside the database."""
+    """A file without content beside the database, as large as a removal may need."""
 
     def __init__(self, database: Path) -> None:
         """Keep the room beside the file `database`; nothing is done yet."""
@@ -26,12 +27,17 @@ class Reserve:
         Raises:
             CatalogFailure: the folder may not be written.
         """
+        # A transaction puts each page of the database into the log about once, so twice its size is plenty.
+        size_bytes = min(_MOST_BYTES, 2 * self._database.stat().st_size)
         descriptor = open_beside(self._database, self._path)
         try:
-            os.posix_fallocate(descriptor, 0, SIZE_BYTES)
-        except OSError:
-            os.ftruncate(descriptor, 0)
-            return False
+            before_bytes = os.fstat(descriptor).st_size
+            if before_bytes < size_bytes:
+                try:
+                    os.posix_fallocate(descriptor, 0, size_bytes)
+                except OSError:
+                    os.ftruncate(descriptor, before_bytes)
+                    return False
         finally:
             os.close(descriptor)
         return True

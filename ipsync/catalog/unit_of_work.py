@@ -209,6 +209,7 @@ class SqliteCatalog:
             return
         try:
             sqlite.checkpoint(self._writing)
+            self._keep_reserve()
         except (DBAPIError, sqlite3.Error) as error:
             self._failed(error)
 
