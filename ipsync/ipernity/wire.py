@@ -222,20 +222,23 @@ class Shape(Generic[A]):
 
     def __init__(self, answer: type[A]) -> None:
         """Prepare to read answers of this type."""
-        self.answer = answer
         self._decoder = msgspec.json.Decoder(answer, strict=False)
 
-    def read(self, body: bytes) -> A | Envelope | None:
-        """Decode a whole body: an answer, the bare envelope of an error that has more than it should, or None."""
-        try:
-            return self._decoder.decode(body)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass
-        try:
-            envelope = _ENVELOPE.decode(body)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
-        return envelope if envelope.api.status == "error" else None
+    def read(self, body: bytes) -> A | None:
+        """Decode a whole body; None if it has not this shape."""
+        return _decoded(self._decoder, body)
+
+
+def envelope(body: bytes) -> Envelope | None:
+    """Decode only what every answer has; None if not even that is there."""
+    return _decoded(_ENVELOPE, body)
+
+
+def _decoded(decoder: msgspec.json.Decoder[A], body: bytes) -> A | None:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 _ENVELOPE = msgspec.json.Decoder(Envelope, strict=False)

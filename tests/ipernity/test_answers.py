@@ -274,6 +274,12 @@ def test_ispublic_decides_who_may_see_a_document(visibility: Json, level: Visibi
     assert read_doc(raw(full_doc(visibility=visibility))).facts.visibility is level
 
 
+def test_F15_another_document_than_was_asked_for_is_no_answer() -> None:
+    for change in ({"doc_id": "2"}, {"owner": {"user_id": str(OWNER + 1)}}):
+        with pytest.raises(Malformed):
+            read_doc(raw(full_doc(**change)))
+
+
 def test_a_document_that_does_not_say_who_may_see_it_is_no_answer() -> None:
     with pytest.raises(Malformed):
         read_doc(raw(full_doc(visibility={})))

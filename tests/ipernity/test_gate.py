@@ -1,6 +1,8 @@
 """The gate: slots on virtual time, lanes in order, refusals obeyed, few writes (T21, F20, I6)."""
 
 import asyncio
+import itertools
+import random
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
@@ -317,3 +319,71 @@ async def test_success_while_open_costs_no_access_to_the_book(
     before = book.reads + book.writes
     await gate.succeeded(sent_at)
     assert book.reads + book.writes == before
+
+
+class Story:
+    """Random demand on one or two gates, answered by a service with a rate of its own that nobody knows."""
+
+    def __init__(self, seed: int, gates: int, real_per_minute: int) -> None:
+        self.chance = random.Random(seed)
+        self.clock = FakeClock()
+        self.book = FakeBudgetBook()
+        self.caps = Caps(
+            self.chance.choice([0.5, 2, 20]), self.chance.randint(5, 60), self.chance.randint(60, 300), 2000
+        )
+        self.gates = [BudgetGate(self.book, self.caps, self.clock) for _ in range(gates)]
+        self.real_per_minute = real_per_minute
+        self.sent: list[Instant] = []
+        self.sent_while_shut: list[tuple[int, Instant]] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def one(self, gate: BudgetGate, lane: Lane, max_wait: int) -> None:
+        try:
+            sent_at = await gate.admit("doc.getList", lane, max_wait)
+        except QuotaReached:
+            return
+        self.sent.append(sent_at)
+        if self.book.state.backoff_step:
+            self.sent_while_shut.append((self.book.state.backoff_step, sent_at))
+        lately = sum(at > sent_at - MINUTE for at in self.sent)
+        await self.clock.sleep(self.chance.choice([0, 200 * MILLISECOND, 3 * SECOND]))
+        if lately > self.real_per_minute:
+            await gate.refused(self.chance.choice([112, 113]), sent_at)
+        elif self.chance.random() < 0.9:  # else no answer came
+            await gate.succeeded(sent_at)
+
+    async def run(self, steps: int) -> None:
+        for _ in range(steps):
+            place = self.chance.randrange(len(self.gates))
+            for _ in range(self.chance.choice([1, 1, 3, 20])):
+                lane, wait = self.chance.choice(list(Lane)), self.chance.choice([0, 30 * SECOND, HOUR])
+                self.tasks.add(asyncio.create_task(self.one(self.gates[place], lane, wait)))
+            if self.chance.random() < 0.1 and self.tasks:
+                self.chance.choice(sorted(self.tasks, key=id)).cancel()
+            if self.chance.random() < 0.05:
+                await self.gates[place].close()
+                self.gates[place] = BudgetGate(self.book, self.caps, self.clock)
+            await self.clock.advance(self.chance.choice([0, SECOND // 3, 2 * SECOND, 20 * SECOND, 3 * MINUTE]))
+        for gate in self.gates:
+            await gate.close()
+        await self.clock.advance(4 * SECOND)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_F20_T21_I6_whatever_is_asked_no_window_is_exceeded(seed: int) -> None:
+    story = Story(seed, gates=1 + seed % 2, real_per_minute=1000)
+    await story.run(70)
+    assert len(story.sent) > 20
+    assert most_in(story.sent, SECOND) <= max(1, story.caps.per_second)
+    assert most_in(story.sent, MINUTE) <= story.caps.per_minute
+    assert most_in(story.sent, HOUR) <= story.caps.per_hour
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_F20_I6_while_refused_each_step_sends_one_probe(seed: int) -> None:
+    story = Story(seed, gates=1, real_per_minute=4)
+    await story.run(70)
+    assert story.sent_while_shut
+    pairs = itertools.pairwise(story.sent_while_shut)
+    assert all(after[0] != before[0] or after[1] - before[1] >= budget.PROBE_TIME for before, after in pairs)
