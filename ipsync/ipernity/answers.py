@@ -291,19 +291,20 @@ def profile(answer: wire.UserAnswer, *, account_id: int, sent_at: Instant) -> Pr
 def extras(renditions: Sequence[str]) -> tuple[str, str | None]:
     """What to ask a listing for, so that one request names, dates and locates everything wanted.
 
+    A listing gives one thumbnail size: of several the first; `doc.get` gives the others.
+
     Returns:
-        The value of `extra`, and the one thumbnail size wanted or None.
+        The value of `extra`, and the one thumbnail size to ask for or None.
 
     Raises:
-        ValueError: more than one thumbnail size, or no rendition at all; a mistake of the caller.
+        ValueError: no rendition at all is called so; a mistake of the caller.
     """
-    labels = [rendition for rendition in renditions if rendition in _LABELS]
     unknown = set(renditions) - _LABELS - {MEDIA, ORIGINAL}
-    if len(labels) > 1 or unknown:
-        raise ValueError(f"a listing gives at most one thumbnail size, and no {sorted(unknown)}: {labels}")
+    if unknown:
+        raise ValueError(f"no rendition is called {', '.join(sorted(unknown))}")
     asked = ["dates", "md5", "geo"]
     if ORIGINAL in renditions:
         asked.append("original")
     if MEDIA in renditions:
         asked.append("medias")
-    return ",".join(asked), labels[0] if labels else None
+    return ",".join(asked), next((label for label in renditions if label in _LABELS), None)

@@ -290,11 +290,11 @@ async def test_a_listing_gives_the_files_that_were_asked_for_and_no_others(world
             assert all(file.size_bytes for file in document.files if file.rendition == ORIGINAL)
 
 
-async def test_two_thumbnail_sizes_cannot_be_asked_for(world: World) -> None:
-    with pytest.raises(ValueError, match="at most one thumbnail"):
-        await world.source.list_page(
-            world.account_id, world.token, Visibility.PUBLIC, 1, ("240", "100"), Lane.VERIFICATION
-        )
+async def test_of_several_thumbnail_sizes_a_listing_gives_the_first(world: World) -> None:
+    page = await world.source.list_page(
+        world.account_id, world.token, Visibility.PUBLIC, 1, ("240", "100", ORIGINAL), Lane.VERIFICATION
+    )
+    assert {tuple(file.rendition for file in document.files) for document in page.documents} == {("240", ORIGINAL)}
 
 
 # documents

@@ -288,8 +288,8 @@ class FakeSource:
         renditions: Sequence[str],
         lane: Lane,
     ) -> ListingPage:
-        if sum(rendition in THUMBNAIL_LABELS for rendition in renditions) > 1:
-            raise ValueError("a listing gives at most one thumbnail size")
+        labels = [rendition for rendition in renditions if rendition in THUMBNAIL_LABELS]
+        renditions = [rendition for rendition in renditions if rendition not in labels[1:]]
         sent_at = self._called("doc.getList", lane, account_id, visibility, page)
         self._member("doc.getList", token)
         shown = [

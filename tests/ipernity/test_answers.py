@@ -648,6 +648,7 @@ def test_a_frob_is_read() -> None:
     [
         ((), "dates,md5,geo", None),
         (("240",), "dates,md5,geo", "240"),
+        (("240", "100", "75x"), "dates,md5,geo", "240"),
         ((ORIGINAL, "250x"), "dates,md5,geo,original", "250x"),
         ((MEDIA, ORIGINAL), "dates,md5,geo,original,medias", None),
     ],
