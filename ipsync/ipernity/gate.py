@@ -1,7 +1,7 @@
 """The one gate every request passes: it waits for a slot, most urgent lane first, and stops at a refusal (T21).
 
-It may not decide how much is allowed (`policy.budget` does) nor send anything itself. What is spent is on
-record before it is spent: a slot is reserved durably, then used, so that a crash can waste requests but
+It may not decide how much is allowed (`policy.budget` and `policy.backoff` do) nor send anything itself. What is
+spent is on record before it is spent: a slot is reserved durably, then used, so that a crash can waste requests but
 never repeat them. While nothing is asked for, nothing is reserved and nothing written.
 
 Two processes share the budget through the book. A process that holds a block may use it up after the other
@@ -16,7 +16,7 @@ from functools import partial
 from itertools import count
 from typing import TypeAlias
 
-from ipsync.policy import budget
+from ipsync.policy import backoff, budget
 from ipsync.policy.budget import Allowance, Block, BudgetState, Caps
 from ipsync.policy.instants import SECOND, Duration, Instant
 from ipsync.ports.budget import BudgetBook
@@ -141,9 +141,9 @@ class BudgetGate:
         Costs nothing while the gate is open and the pace is full.
         """
         now = self._clock.now()
-        if budget.succeeded(self._state, sent_at, now) is self._state:
+        if backoff.succeeded(self._state, sent_at, now) is self._state:
             return
-        self._state = await self._book.change(partial(_keep, lambda state: budget.succeeded(state, sent_at, now)))
+        self._state = await self._book.change(partial(_keep, lambda state: backoff.succeeded(state, sent_at, now)))
         self._probe_until = 0
         self._wake.set()
 
@@ -153,7 +153,7 @@ class BudgetGate:
         self._generation += 1
         self._retire()
         self._state = await self._book.change(
-            partial(_keep, lambda state: budget.refused(state, self._caps, code, sent_at, now))
+            partial(_keep, lambda state: backoff.refused(state, self._caps, code, sent_at, now))
         )
         self._probe_until = 0
         self._wake.set()
@@ -168,7 +168,7 @@ class BudgetGate:
             blocked_until=state.blocked_until,
             backoff_step=state.backoff_step,
             rate_factor=state.rate_factor,
-            believed_requests_per_hour=budget.believed_requests_per_hour(state, self._caps, now),
+            believed_requests_per_hour=backoff.believed_requests_per_hour(state, self._caps, now),
             waiting=sum(not waiter.future.done() for waiter in self._waiting),
         )
 

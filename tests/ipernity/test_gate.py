@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from ipsync.ipernity.gate import BudgetGate
-from ipsync.policy import budget
+from ipsync.policy import backoff, budget
 from ipsync.policy.budget import BudgetState, Caps
 from ipsync.policy.instants import HOUR, MILLISECOND, MINUTE, SECOND, Instant
 from ipsync.ports.source import Lane, QuotaReached
@@ -191,7 +191,7 @@ async def test_F20_I6_after_a_refusal_only_one_probe_per_step_leaves(
     assert not any(task.done() for task in tasks)
     probes: list[Instant] = []
     for step in range(1, 6):
-        pause = budget.BACKOFF_FIRST[code] << (step - 1)
+        pause = backoff.BACKOFF_FIRST[code] << (step - 1)
         await clock.advance(pause - SECOND)
         assert sum(task.done() for task in tasks) == step - 1
         await clock.advance(SECOND)
@@ -201,7 +201,7 @@ async def test_F20_I6_after_a_refusal_only_one_probe_per_step_leaves(
         probes.append(max(task.result() for task in done))
         await gate.refused(code, probes[-1])
     assert (await gate.snapshot()).backoff_step == 6
-    await clock.advance(budget.BACKOFF_FIRST[code] << 5)
+    await clock.advance(backoff.BACKOFF_FIRST[code] << 5)
     probe = max(task.result() for task in tasks if task.done())
     await gate.succeeded(probe)
     await clock.advance(30 * SECOND)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipsync.policy import budget
+from ipsync.policy import backoff, budget
 from ipsync.policy.budget import BudgetState, Caps, RealRate, Spent
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from ipsync.ports.source import Lane
@@ -174,14 +174,14 @@ def test_the_holder_of_the_newest_block_need_not_wait_out_its_grace() -> None:
 
 @pytest.mark.parametrize(("code", "first"), [(113, SECOND), (112, MINUTE)])
 def test_F20_a_refusal_stops_everything_and_halves_the_pace(code: int, first: int) -> None:
-    state = budget.refused(BudgetState(), CAPS, code, NOON, NOON)
+    state = backoff.refused(BudgetState(), CAPS, code, NOON, NOON)
     assert state.blocked_until == NOON + first
     assert state.rate_factor == 0.5
     assert budget.available_at(state, CAPS, Lane.REMOVAL, NOON) == NOON + first
 
 
 def test_F20_each_step_sends_one_probe_and_doubles_the_pause() -> None:
-    state = budget.refused(BudgetState(), CAPS, 112, NOON, NOON)
+    state = backoff.refused(BudgetState(), CAPS, 112, NOON, NOON)
     pauses = []
     for _ in range(9):
         now = state.blocked_until
@@ -192,59 +192,59 @@ def test_F20_each_step_sends_one_probe_and_doubles_the_pause() -> None:
         again = budget.reserve(state, CAPS, Lane.REMOVAL, now + budget.PROBE_TIME - 2 * SECOND)
         assert again[1] is None  # not even the most urgent follows an unanswered probe
         answered_at = now + SECOND
-        state = budget.refused(state, CAPS, 112, now, answered_at)
+        state = backoff.refused(state, CAPS, 112, now, answered_at)
         pauses.append((state.blocked_until - answered_at) // MINUTE)
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60, 60]
     assert state.rate_factor == 0.5  # one congestion, one halving
 
 
 def test_F20_an_unanswered_probe_is_followed_by_another_after_a_while() -> None:
-    state = budget.refused(BudgetState(), CAPS, 113, NOON, NOON)
+    state = backoff.refused(BudgetState(), CAPS, 113, NOON, NOON)
     state = take(state, CAPS, Lane.PROBE, NOON + SECOND)
     assert budget.available_at(state, CAPS, Lane.PROBE, NOON + 2 * SECOND) == NOON + SECOND + budget.PROBE_TIME
 
 
 def test_F20_requests_on_their_way_when_refused_count_as_one_refusal() -> None:
-    state = budget.refused(BudgetState(), CAPS, 113, NOON - SECOND, NOON)
+    state = backoff.refused(BudgetState(), CAPS, 113, NOON - SECOND, NOON)
     for late in range(1, 8):
-        assert budget.refused(state, CAPS, 113, NOON - SECOND, NOON + late) is state
-    assert budget.succeeded(state, NOON - SECOND, NOON + SECOND) is state
+        assert backoff.refused(state, CAPS, 113, NOON - SECOND, NOON + late) is state
+    assert backoff.succeeded(state, NOON - SECOND, NOON + SECOND) is state
 
 
 def test_F20_an_answered_probe_opens_and_the_pace_recovers_slowly() -> None:
-    state = budget.refused(BudgetState(), CAPS, 113, NOON, NOON)
+    state = backoff.refused(BudgetState(), CAPS, 113, NOON, NOON)
     now = NOON + SECOND
-    state = budget.succeeded(take(state, CAPS, Lane.PROBE, now), now, now + SECOND)
+    state = backoff.succeeded(take(state, CAPS, Lane.PROBE, now), now, now + SECOND)
     assert (state.backoff_step, state.blocked_until, state.rate_factor) == (0, 0, 0.5)
     began = now = now + SECOND
     while state.rate_factor < 1:
-        assert budget.succeeded(state, now, now + budget.RECOVERY_TIME - 1) is state
-        now += budget.RECOVERY_TIME
-        state = budget.succeeded(state, now, now)
-    assert now - began == 10 * budget.RECOVERY_TIME
-    assert budget.succeeded(state, now + DAY, now + DAY) is state
+        assert backoff.succeeded(state, now, now + backoff.RECOVERY_TIME - 1) is state
+        now += backoff.RECOVERY_TIME
+        state = backoff.succeeded(state, now, now)
+    assert now - began == 10 * backoff.RECOVERY_TIME
+    assert backoff.succeeded(state, now + DAY, now + DAY) is state
 
 
 def test_F20_repeated_refusals_never_bring_the_pace_to_nothing() -> None:
     state, now = BudgetState(), NOON
     for _ in range(20):
         now += HOUR
-        state = budget.succeeded(budget.refused(state, CAPS, 113, now, now), now, now)
-    assert state.rate_factor == budget.RATE_FLOOR
+        state = backoff.succeeded(backoff.refused(state, CAPS, 113, now, now), now, now)
+    assert state.rate_factor == backoff.RATE_FLOOR
     assert budget.slot_gap(state, CAPS) < 10 * MINUTE  # 10,000 a day, less than one a minute left
 
 
 def test_a_lowered_pace_shuts_no_window_that_was_already_spent() -> None:
     state, _ = fill(BudgetState(), CAPS, Lane.VERIFICATION, NOON, NOON + 9 * MINUTE)
     now = NOON + 9 * MINUTE
-    state = budget.succeeded(budget.refused(state, CAPS, 113, now, now), now, now)
+    state = backoff.succeeded(backoff.refused(state, CAPS, 113, now, now), now, now)
     assert spent(state, "hour") > CAPS.per_hour / 2
     assert budget.available_at(state, CAPS, Lane.VERIFICATION, now) < now + 2 * MINUTE
 
 
 def test_a_lowered_pace_brings_down_the_hours_volume() -> None:
-    state = budget.refused(BudgetState(), CAPS, 112, NOON, NOON)
-    state = budget.succeeded(state, NOON, NOON)
+    state = backoff.refused(BudgetState(), CAPS, 112, NOON, NOON)
+    state = backoff.succeeded(state, NOON, NOON)
     _, sent = fill(state, CAPS, Lane.REMOVAL, NOON, NOON + HOUR)
     assert 150 <= len(sent) <= 250  # half of what 10,000 a day sustain in an hour
 
@@ -253,11 +253,11 @@ def test_a_lowered_pace_brings_down_the_hours_volume() -> None:
 
 
 def test_believed_rate_is_the_sustainable_one_as_long_as_nothing_was_refused() -> None:
-    assert budget.believed_requests_per_hour(BudgetState(), CAPS, NOON) == pytest.approx(10_000 / 24)
+    assert backoff.believed_requests_per_hour(BudgetState(), CAPS, NOON) == pytest.approx(10_000 / 24)
 
 
 def test_one_refusal_out_of_the_blue_proves_no_rate() -> None:
-    state = budget.refused(BudgetState(), CAPS, 113, NOON, NOON)
+    state = backoff.refused(BudgetState(), CAPS, 113, NOON, NOON)
     assert state.real_rates == ()
 
 
@@ -268,22 +268,22 @@ def test_F20_an_exhausted_quota_teaches_its_real_rate() -> None:
     state = replace(state, spent=state.spent, next_slot_at=0)
     now = NOON + 6 * MINUTE
     allowed = len(sent)
-    state = budget.refused(state, caps, 112, now, now)
+    state = backoff.refused(state, caps, 112, now, now)
     while now < NOON + 55 * MINUTE:
         now = state.blocked_until
         state, block = budget.reserve(state, caps, Lane.VERIFICATION, now)
         assert block is not None
-        state = budget.refused(state, caps, 112, now, now)
-    believed = budget.believed_requests_per_hour(state, caps, now)
+        state = backoff.refused(state, caps, 112, now, now)
+    believed = backoff.believed_requests_per_hour(state, caps, now)
     assert believed == pytest.approx(0.8 * allowed, rel=0.15)
-    assert budget.believed_requests_per_hour(state, caps, now + 9 * DAY) == 1000  # forgotten after a week
+    assert backoff.believed_requests_per_hour(state, caps, now + 9 * DAY) == 1000  # forgotten after a week
 
 
 def test_real_rates_keep_the_lowest_of_each_of_seven_days() -> None:
     state, now = BudgetState(rate_factor=0.5), NOON
     for day in range(10):
         now = NOON + day * DAY
-        state = budget.succeeded(budget.refused(state, WIDE, 113, now, now), now, now)
+        state = backoff.succeeded(backoff.refused(state, WIDE, 113, now, now), now, now)
     assert len(state.real_rates) == 7
     assert isinstance(state.real_rates[0], RealRate)
     assert state.real_rates[-1].day_at == now - now % DAY
@@ -301,7 +301,7 @@ def test_allowances_say_limit_and_rest_of_every_window() -> None:
     used = budget.allowances(state, CAPS, NOON)
     assert used["second"].remaining == 0
     assert used["hour"].remaining == 996
-    blocked = budget.refused(state, CAPS, 112, NOON, NOON)
+    blocked = backoff.refused(state, CAPS, 112, NOON, NOON)
     assert budget.allowances(blocked, CAPS, NOON)["second"].remaining == 0
 
 
@@ -378,7 +378,7 @@ def test_F20_I6_between_refusal_and_answer_only_probes_leave(story: list[tuple[i
         assert block.first_at >= state.blocked_until - budget.PROBE_TIME
         assert block.slots == 1 or state.backoff_step == 0
         sent_at, now = block.first_at, block.first_at + SECOND
-        state = budget.refused(state, CAPS, code, sent_at, now) if code else budget.succeeded(state, sent_at, now)
+        state = backoff.refused(state, CAPS, code, sent_at, now) if code else backoff.succeeded(state, sent_at, now)
         if code:
             assert state.blocked_until > now
             assert budget.available_at(state, CAPS, Lane.REMOVAL, now) >= state.blocked_until
