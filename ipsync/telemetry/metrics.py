@@ -120,6 +120,8 @@ class Metrics:
             ["route", "status"],
             registry=registry,
         )
+        # Looking a label up costs as much as the rest of counting, and this happens on every answer.
+        self._http_counters: dict[tuple[str, int], Counter] = {}
         self._job_success = Gauge(
             "ipsync_job_last_success_timestamp_seconds",
             "When a job last ended well, in seconds since the Unix epoch.",
@@ -239,9 +241,14 @@ class Metrics:
 
     def count_http(self, route: str, status: int) -> None:
         """Count one answer of the HTTP server, by our own name of the `route` and its `status` code."""
-        self._http_requests.labels(
-            route if route in ROUTES else OTHER, str(status) if status in _STATUS_CODES else OTHER
-        ).inc()
+        counter = self._http_counters.get((route, status))
+        if counter is None:
+            route_word = route if route in ROUTES else OTHER
+            status_word = str(status) if status in _STATUS_CODES else OTHER
+            counter = self._http_requests.labels(route_word, status_word)
+            if OTHER not in (route_word, status_word):
+                self._http_counters[route, status] = counter
+        counter.inc()
 
     def render(self) -> tuple[bytes, str]:
         """Give all metrics as Prometheus reads them, with the content type of that text."""

@@ -18,7 +18,8 @@ from ipsync.web.documents import CURSORS, SHOWCASE, list_documents, show_documen
 from ipsync.web.failures import WebFailure, from_http, unavailable
 from ipsync.web.figures import NUMBERS, Numbers
 from ipsync.web.headers import protect
-from ipsync.web.media import SHIPMENTS, left_of, send_media
+from ipsync.web.media import OPENER, SHIPMENTS, left_of, send_media
+from ipsync.web.opening import Opener
 from ipsync.web.pages import STYLE, TEMPLATES, load_style, load_templates, page_answer, style
 from ipsync.web.parts import PARTS, WebParts
 from ipsync.web.privacy import privacy, privacy_json
@@ -47,11 +48,12 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
         raise ValueError("no public pages without a privacy policy: set operator.privacy_policy")
     app = web.Application(middlewares=[_gate], client_max_size=1)
     app[PARTS] = parts
-    app[SHOWCASE] = Showcase(parts.catalog)
+    app[SHOWCASE] = Showcase(parts.catalog, parts.stamp)
     app[NUMBERS] = Numbers(parts.catalog, parts.clock)
     app[CURSORS] = Cursors(parts.admin_token)
     app[DOOR] = Door(authenticator or AdminToken(parts.admin_token), FailureLimit(parts.clock))
-    app[SHIPMENTS] = Shipments(left_of(app[SHOWCASE], parts))
+    app[OPENER] = Opener(parts.store)
+    app[SHIPMENTS] = Shipments(left_of(app[SHOWCASE], parts), app[SHOWCASE].forget_outdated)
     app[TEMPLATES] = load_templates()
     app[STYLE] = load_style()
     app.on_response_prepare.append(_protect)

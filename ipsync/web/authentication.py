@@ -76,6 +76,9 @@ class FailureLimit:
 
     def wait_seconds(self, address: str) -> int:
         """How many seconds this address must wait before its tokens are looked at; 0 for none."""
+        self._turn()
+        if not self._total:
+            return 0
         mark = self._mark(address)
         crowded = self._total >= self._most and mark not in self._known
         if not crowded and self._failures.get(mark, 0) < self._per_address:

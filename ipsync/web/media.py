@@ -17,9 +17,10 @@ from ipsync.ports.store import ContentKey, NotStored
 from ipsync.telemetry import Event, get_log
 from ipsync.web.documents import SHOWCASE, document_link, license_of, owner
 from ipsync.web.failures import WebFailure, not_found
+from ipsync.web.opening import Damaged, Opened, Opener
 from ipsync.web.parts import PARTS, WebParts
 from ipsync.web.ranges import Span, Unsatisfiable, names_tag, range_applies, requested_span
-from ipsync.web.sending import IN_ONE_PIECE_BYTES, Damaged, Item, Opened, Shipments, open_span
+from ipsync.web.sending import Item, Shipments
 from ipsync.web.showing import Held, Showcase, may_show
 
 _log = get_log(__name__)
@@ -34,6 +35,7 @@ _TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _LARGEST_ID = 2**63 - 1
 _ETAG_BYTES = 16
 
+OPENER = web.AppKey("OPENER", Opener)
 SHIPMENTS = web.AppKey("SHIPMENTS", Shipments)
 
 
@@ -43,8 +45,9 @@ async def send_media(request: web.Request) -> web.StreamResponse:
     document_id, name = int(request.match_info["document"]), request.match_info["rendition"]
     if name not in RENDITIONS or document_id > _LARGEST_ID or request.query_string:
         raise not_found()
-    held, rendition = await _shown(request, document_id, name)
-    left = _left(held, parts)
+    held, rendition, left = await _shown(request, document_id, name)
+    # The lease goes on running while the file is opened and sent.
+    end = asyncio.get_running_loop().time() + left / SECOND
     tag = f'"{(rendition.digest or b"").hex()[: 2 * _ETAG_BYTES]}"'
     headers = _headers(held, rendition, left, tag, parts.site_url)
     if unchanged := _precondition(request, tag, headers):
@@ -61,8 +64,12 @@ async def send_media(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         opened.close()
         return _head(status, headers, whole.count)
+    if asyncio.get_running_loop().time() >= end:
+        # The disk took longer than the lease held.
+        opened.close()
+        raise not_found()
     with request.app[SHIPMENTS].shipment(Item(document_id, name, rendition.digest or b"")) as shipment:
-        return await shipment.send(request, status, headers, opened, _left(held, parts) / SECOND)
+        return await shipment.send(request, status, headers, opened, end)
 
 
 def left_of(showcase: Showcase, parts: WebParts) -> Callable[[Collection[Item]], Awaitable[Mapping[Item, float]]]:
@@ -89,15 +96,12 @@ def _left(held: Held, parts: WebParts) -> Duration:
     return rules.lease.serve_until(held.document.verified_at) - now
 
 
-async def _shown(request: web.Request, document_id: int, name: str) -> tuple[Held, Rendition]:
+async def _shown(request: web.Request, document_id: int, name: str) -> tuple[Held, Rendition, Duration]:
+    """Give a stored file, and for how long it may still be shown."""
     held = await request.app[SHOWCASE].document(document_id)
-    parts = request.app[PARTS]
-    if held is None or not may_show(held, parts.rules(), parts.clock.now()):
+    if held is None or (left := _left(held, request.app[PARTS])) <= 0 or (rendition := held.stored(name)) is None:
         raise not_found()
-    rendition = held.stored(name)
-    if rendition is None:
-        raise not_found()
-    return held, rendition
+    return held, rendition, left
 
 
 async def _opened(request: web.Request, held: Held, rendition: Rendition, span: Span) -> Opened:
@@ -105,14 +109,11 @@ async def _opened(request: web.Request, held: Held, rendition: Rendition, span: 
     parts = request.app[PARTS]
     name = rendition.file.rendition
     key = ContentKey(held.document.account_id, held.document.document_id, name)
-    loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(
-            None, open_span, parts.store, key, rendition.size_bytes, span, IN_ONE_PIECE_BYTES
-        )
+        return await request.app[OPENER].open(key, rendition.size_bytes, span)
     except (NotStored, Damaged):
         # An erasure or a new version may have come between reading the catalog and opening the file.
-        _, current = await _shown(request, held.document.document_id, name)
+        _, current, _ = await _shown(request, held.document.document_id, name)
         if current.digest == rendition.digest:
             _log.error(
                 Event.STORE_DAMAGED,

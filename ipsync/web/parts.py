@@ -28,6 +28,11 @@ class Operator:
     awaiting_validation: bool = False
 
 
+def no_stamp() -> int | None:
+    """Say that nobody knows whether something was committed."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything the handlers work with.
@@ -37,6 +42,7 @@ class WebParts:
         operator: gives the facts on the operator, likewise.
         readiness: gives our own words for what keeps the daemon from being ready; nothing when it is.
         on_damage: told of a stored file that is not what was stored; it is not served.
+        stamp: changes with every commit to the catalog; without one, every request reads it.
         admin_token: opens `/v1` and `/media`; "" opens nothing.
         site_url: where members' pages are, without a slash at the end.
     """
@@ -50,6 +56,7 @@ class WebParts:
     readiness: Callable[[], Awaitable[Sequence[str]]]
     on_damage: Callable[[ContentKey], None]
     admin_token: str = field(repr=False)
+    stamp: Callable[[], int | None] = no_stamp
     site_url: str = "https://www.ipernity.com"
 
 

@@ -1,93 +1,27 @@
 """Sending a file, and stopping in the middle of it when it may not be shown any more (F23).
 
-Small files go out in one piece and are closed before the first byte leaves. Large ones go from disk
-to network inside the kernel, a piece at a time, and are closed whatever happens, so that a file that
-was erased meanwhile does not live on behind an open descriptor.
+Small files go out in one piece. Large ones go from disk to network inside the kernel, a piece at a
+time, and are closed whatever happens, so that a file that was erased meanwhile does not live on
+behind an open descriptor.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from aiohttp import web
 
 from ipsync.ports.catalog import CatalogFailure
-from ipsync.ports.store import ContentKey, ContentStore, NotStored, StoreFailure
 from ipsync.telemetry import Event, get_log
+from ipsync.web.opening import Opened
 from ipsync.web.ranges import Span
 
 _log = get_log(__name__)
 
-IN_ONE_PIECE_BYTES = 256 << 10
 PIECE_BYTES = 1 << 20
 PIECE_SECONDS = 60
 _CHUNK_BYTES = 128 << 10
-
-
-class Damaged(Exception):
-    """The stored file is not what the catalog says it is."""
-
-
-@dataclass(slots=True)
-class Opened:
-    """A part of a stored file: in memory when small, else with the file still open."""
-
-    span: Span
-    content: bytes | None
-    file: BinaryIO | None = None
-
-    def close(self) -> None:
-        """Give the file back."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
-
-
-def open_span(store: ContentStore, key: ContentKey, size_bytes: int, span: Span, most_in_memory: int) -> Opened:
-    """Open a stored file and look that it has the size it must have. Blocks: run it in a thread.
-
-    Args:
-        store: where it lies.
-        key: which file.
-        size_bytes: how large it was when it was stored.
-        span: the part that will be sent.
-        most_in_memory: parts up to this many bytes are read at once, and the file is closed.
-
-    Raises:
-        NotStored: there is no such file.
-        Damaged: it has another size, or cannot be read.
-    """
-    try:
-        file = store.open(key)
-    except NotStored:
-        raise
-    except StoreFailure as failure:
-        raise Damaged from failure
-    opened: Opened | None = None
-    try:
-        opened = _look(file, size_bytes, span, most_in_memory)
-    except OSError as failure:
-        raise Damaged from failure
-    finally:
-        if opened is None or opened.file is None:
-            file.close()
-    if opened is None:
-        raise Damaged
-    return opened
-
-
-def _look(file: BinaryIO, size_bytes: int, span: Span, most_in_memory: int) -> Opened | None:
-    # Asked of the file itself: a store in memory has no descriptor.
-    if file.seek(0, os.SEEK_END) != size_bytes:
-        return None
-    if span.count > most_in_memory:
-        return Opened(span, None, file)
-    file.seek(span.start)
-    content = file.read(span.count)
-    return Opened(span, content) if len(content) == span.count else None
 
 
 class Item(NamedTuple):
@@ -108,15 +42,15 @@ class Shipment:
         self._scope: asyncio.Timeout | None = None
 
     async def send(
-        self, request: web.Request, status: int, headers: Mapping[str, str], opened: Opened, seconds: float
+        self, request: web.Request, status: int, headers: Mapping[str, str], opened: Opened, end: float
     ) -> web.StreamResponse:
-        """Send everything, or cut the connection after `seconds`, or when told to.
+        """Send everything, or cut the connection at `end` by the loop's clock, or when told to.
 
         Raises:
             ConnectionResetError: it was cut, by us or by the reader; nothing more can be said to them.
         """
         try:
-            async with asyncio.timeout(seconds) as self._scope:
+            async with asyncio.timeout_at(end) as self._scope:
                 return await _send(request, status, headers, opened)
         except TimeoutError:
             ended = self._scope is not None and self._scope.expired()
@@ -195,10 +129,20 @@ class Shipments:
     """
 
     def __init__(
-        self, seconds_left: Callable[[Collection[Item]], Awaitable[Mapping[Item, float]]], every_seconds: float = 0.5
+        self,
+        seconds_left: Callable[[Collection[Item]], Awaitable[Mapping[Item, float]]],
+        tick: Callable[[], None],
+        every_seconds: float = 0.5,
     ) -> None:
-        """Watch with the help of `seconds_left`, which says how long each item may still be shown."""
+        """Watch.
+
+        Args:
+            seconds_left: says how long each item may still be shown.
+            tick: called at every look, also when nothing is under way.
+            every_seconds: how often to look.
+        """
         self._seconds_left = seconds_left
+        self._tick = tick
         self._every_seconds = every_seconds
         self._under_way: set[Shipment] = set()
 
@@ -216,6 +160,7 @@ class Shipments:
         """Look after shipments until cancelled."""
         while True:
             await asyncio.sleep(self._every_seconds)
+            self._tick()
             if not self._under_way:
                 continue
             try:

@@ -1,11 +1,12 @@
-"""May this be shown now? Asked of the catalog on every answer, and never remembered (T06, design §3).
+"""May this be shown now? Asked of the catalog on every answer (T06, design §3).
 
 Many requests at once share one reading: whoever asks while a reading is under way waits for the
-next, which begins after the question was put. So an answer is never older than its question.
+next, which begins after the question was put. What was read is used again only while the catalog's
+stamp says that nothing at all was committed since. So an answer is never older than its question.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,10 @@ from ipsync.ports.catalog import Catalog, View
 
 _SCANNED_PER_ROUND = 200
 _ROUNDS = 25
+_KEPT_MOST = 2000
+
+Stamp = Callable[[], int | None]
+"""Gives a number that changes with every commit to the catalog, at once; None when it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,11 @@ class Page:
 class Showcase:
     """Reads documents from the catalog for those who want to show them."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, stamp: Stamp) -> None:
         self._catalog = catalog
+        self._stamp = stamp
+        self._kept: dict[int, Held] = {}
+        self._kept_at: int | None = None
         self._waiting: dict[int, asyncio.Future[Held | None]] = {}
         self._reading: asyncio.Task[None] | None = None
 
@@ -78,6 +86,9 @@ class Showcase:
         Raises:
             CatalogFailure: it could not be read.
         """
+        self.forget_outdated()
+        if (kept := self._kept.get(document_id)) is not None:
+            return kept
         waiter = self._waiting.get(document_id)
         if waiter is None:
             waiter = self._waiting[document_id] = asyncio.get_running_loop().create_future()
@@ -85,6 +96,13 @@ class Showcase:
                 self._reading = asyncio.create_task(self._read_waiting())
         # Shielded: others may wait for the same answer.
         return await asyncio.shield(waiter)
+
+    def forget_outdated(self) -> None:
+        """Drop what was read before the newest commit, so that erased words do not stay in memory either."""
+        current = self._stamp()
+        if current is None or current != self._kept_at:
+            self._kept.clear()
+            self._kept_at = current
 
     async def documents(self, document_ids: Collection[int]) -> Mapping[int, Held]:
         """Give those of these documents that are held, in one reading."""
@@ -108,6 +126,8 @@ class Showcase:
             self._reading = None
 
     async def _answer(self, asked: Mapping[int, asyncio.Future[Held | None]]) -> None:
+        self.forget_outdated()
+        stamp = self._kept_at
         try:
             found = await self.documents(asked.keys())
         except BaseException as failure:
@@ -118,6 +138,9 @@ class Showcase:
             if not isinstance(failure, Exception):
                 raise
             return
+        if stamp is not None and stamp == self._kept_at and len(self._kept) + len(found) <= _KEPT_MOST:
+            # Read after that stamp was taken: while it stands, this stands.
+            self._kept.update(found)
         for document_id, waiter in asked.items():
             if not waiter.done():
                 waiter.set_result(found.get(document_id))

@@ -95,16 +95,17 @@ class World:
         account = Account(account_id, name, "Anna B.", state, 1, now, now, now)
         await self.catalog.write(lambda tx: tx.put_account(account))
 
-    async def document(
-        self, document_id: int, *, account_id: int = 7, title: str = "Evening", **changes: object
-    ) -> Document:
-        """Add a document; `changes` go to its Facts or to itself, by name."""
+    def made(self, document_id: int, *, account_id: int = 7, title: str = "Evening", **changes: object) -> Document:
+        """Make a document; `changes` go to its Facts or to itself, by name."""
         facts = Facts(Media.PHOTO, 1, Safety.EVERYONE, Visibility.PUBLIC, title, posted_at=START - DAY)
         of_facts = {name: value for name, value in changes.items() if name in Facts.__dataclass_fields__}
         of_document = {name: value for name, value in changes.items() if name not in of_facts}
         now = self.clock.now()
         document = Document(document_id, account_id, replace(facts, **of_facts), DocumentState.LIVE, now, now)
-        document = replace(document, **of_document)
+        return replace(document, **of_document)
+
+    async def document(self, document_id: int, **changes: Any) -> Document:
+        document = self.made(document_id, **changes)
         await self.catalog.write(lambda tx: tx.add_documents([document]))
         return document
 

@@ -152,8 +152,8 @@ async def test_T06_what_was_erased_looks_like_what_never_was(shown, client):
 async def many(world):
     await world.account()
     await world.account(8, name="bob")
-    for document_id in range(1, 121):
-        await world.document(document_id, account_id=8 if document_id % 3 == 0 else 7, title=f"n{document_id}")
+    documents = [world.made(number, account_id=8 if number % 3 == 0 else 7) for number in range(1, 121)]
+    await world.catalog.write(lambda tx: tx.add_documents(documents))
     return world
 
 
