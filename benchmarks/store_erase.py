@@ -18,60 +18,58 @@ from ipsync.store import FileStore
 
 RENDITIONS = ("240", "original")
 FILE_BYTES = 20_000
-BATCH_DOCUMENTS = 500
-ROUNDS = 3
-ACCOUNT_ID = 7
+BATCH_DOCUMENTS = 250
+NAMES = ("store", "plain", "plain_each")
 
 
 def run(documents: int = 5_000, directory: Path | None = None) -> dict[str, float]:
-    """Measure both, in turn, over the same files.
+    """Measure all ways in turn, batch by batch over the same kind of files, so that a busy disk meets each.
 
     Args:
-        documents: how many, of two files each.
+        documents: how many for each way, of two files each.
         directory: where to measure; default the system's temporary directory.
 
     Returns:
-        Files per second (medians of three rounds): `store`, `plain` (unlink, and remove and sync the
+        Files per second (medians over batches): `store`, `plain` (unlink, then remove and sync the
         directories as cheaply as plain calls can), `plain_each` (unlink, sync every document's
         directory), and `ratio` = store / plain.
     """
-    rates: dict[str, list[float]] = {"store": [], "plain": [], "plain_each": []}
+    seconds: dict[str, list[float]] = {name: [] for name in NAMES}
     with tempfile.TemporaryDirectory(dir=directory, prefix="ipsync-erase-") as place:
         root = Path(place)
         store = FileStore(root, free_space_floor_bytes=0)
+        accounts = {name: root / str(number) for number, name in enumerate(NAMES, 1)}
         erasers: dict[str, Callable[[list[int]], None]] = {
-            "store": lambda batch: _by_store(store, batch),
-            "plain": lambda batch: _plain(root / str(ACCOUNT_ID), batch),
-            "plain_each": lambda batch: _plain_each(root / str(ACCOUNT_ID), batch),
+            "store": lambda batch: _by_store(store, int(accounts["store"].name), batch),
+            "plain": lambda batch: _plain(accounts["plain"], batch),
+            "plain_each": lambda batch: _plain_each(accounts["plain_each"], batch),
         }
-        for _ in range(ROUNDS):
-            for name, erase in erasers.items():
-                rates[name].append(_rate(root, documents, erase))
+        for account in accounts.values():
+            _fill(account, documents)
+        os.sync()
+        for turn, first in enumerate(range(1, documents + 1, BATCH_DOCUMENTS)):
+            batch = list(range(first, min(first + BATCH_DOCUMENTS, documents + 1)))
+            for name in (*NAMES[turn % 3 :], *NAMES[: turn % 3]):
+                began = time.perf_counter()
+                erasers[name](batch)
+                seconds[name].append((time.perf_counter() - began) / len(batch))
         store.close()
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    return {**{name: round(rate) for name, rate in medians.items()}, "ratio": medians["store"] / medians["plain"]}
+        if any(account.exists() and any(account.iterdir()) for account in accounts.values()):
+            raise RuntimeError("files were left: the comparison is void")
+    rates = {name: len(RENDITIONS) / statistics.median(taken) for name, taken in seconds.items()}
+    return {**{name: round(rate) for name, rate in rates.items()}, "ratio": round(rates["store"] / rates["plain"], 3)}
 
 
-def _rate(root: Path, documents: int, erase: Callable[[list[int]], None]) -> float:
+def _fill(account: Path, documents: int) -> None:
     content = os.urandom(FILE_BYTES)
-    account = root / str(ACCOUNT_ID)
     for document in range(1, documents + 1):
         (account / str(document)).mkdir(parents=True)
         for rendition in RENDITIONS:
             (account / str(document) / rendition).write_bytes(content)
-    os.sync()
-    ids = list(range(1, documents + 1))
-    began = time.perf_counter()
-    for first in range(0, documents, BATCH_DOCUMENTS):
-        erase(ids[first : first + BATCH_DOCUMENTS])
-    took = time.perf_counter() - began
-    if account.exists() and any(account.rglob("*")):
-        raise RuntimeError("files were left: the comparison is void")
-    return documents * len(RENDITIONS) / took
 
 
-def _by_store(store: FileStore, batch: list[int]) -> None:
-    store.erase_documents([(ACCOUNT_ID, document) for document in batch])
+def _by_store(store: FileStore, account_id: int, batch: list[int]) -> None:
+    store.erase_documents([(account_id, document) for document in batch])
 
 
 def _plain(account: Path, batch: list[int]) -> None:
