@@ -9,7 +9,7 @@ import sys
 import time
 from typing import NamedTuple
 
-WARM_SECONDS = 0.5
+WARM_SECONDS = 1.0
 
 
 class Asked(NamedTuple):
