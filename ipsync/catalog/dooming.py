@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, func, literal, select, update
 
-from ipsync.catalog.removals import OPEN, REMOVAL, RemovalWriting
+from ipsync.catalog.removals import OWED, REMOVAL, RemovalWriting
 from ipsync.catalog.sqlite import insert, one_of
 from ipsync.catalog.tables import table
 from ipsync.policy.documents import DocumentState
@@ -28,8 +28,8 @@ _CONFIRM_SUSPICIONS = (
         next_try_at=0,
     )
 )
-_REMEMBER_REQUEST = update(REMOVAL).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OPEN)).values(reason=bindparam("why"))
-_HELD = select(REMOVAL.c.document_id).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OPEN))
+_REMEMBER_REQUEST = update(REMOVAL).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OWED)).values(reason=bindparam("why"))
+_HELD = select(REMOVAL.c.document_id).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OWED))
 _OWED = {
     "document_id": _DOCUMENT.c.document_id,
     "account_id": _DOCUMENT.c.account_id,

@@ -15,7 +15,10 @@ from ipsync.policy.removals import OPEN_STAGES, Reason, Removal, Scope, Stage
 
 REMOVAL = table("removal")
 OPEN = tuple(stage.value for stage in OPEN_STAGES)
-_ACTED_ON = tuple(stage.value for stage in OPEN_STAGES if stage is not Stage.SUSPECTED)
+OWED_STAGES = (Stage.SUSPECTED, Stage.CONFIRMED, Stage.INTENDED)
+"""Something is still to be erased. What is ERASED waits for the log, and must not swallow a new removal."""
+OWED = tuple(stage.value for stage in OWED_STAGES)
+_ACTED_ON = (Stage.CONFIRMED.value, Stage.INTENDED.value)
 
 _EARLIEST = (REMOVAL.c.erase_by, REMOVAL.c.removal_id)
 _ONE = select(REMOVAL).where(REMOVAL.c.removal_id == bindparam("removal_id"))
@@ -40,10 +43,10 @@ _SUSPICIONS = (
     .order_by(REMOVAL.c.erase_from, REMOVAL.c.removal_id)
     .limit(bindparam("most"))
 )
-_OPEN_OF_DOCUMENTS = by_index(select(REMOVAL), REMOVAL, "removal_open_document").where(
+_OWED_OF_DOCUMENTS = by_index(select(REMOVAL), REMOVAL, "removal_owed").where(
     in_numbers(REMOVAL.c.document_id),
     one_of(REMOVAL.c.scope, (Scope.DOCUMENT.value,)),
-    one_of(REMOVAL.c.stage, OPEN),
+    one_of(REMOVAL.c.stage, OWED),
 )
 _VALUES = [column.name for column in REMOVAL.c if not column.primary_key]
 _ADD = Batch(insert(REMOVAL).values({name: bindparam(name) for name in _VALUES}), _VALUES)
@@ -103,12 +106,13 @@ class RemovalWriting(RemovalReading):
         """Record new obligations, numbered by the catalog; a document has at most one open Scope.DOCUMENT removal.
 
         Where one is open already, the stronger stands: a later stage, an earlier deadline, and the
-        reason of whoever is CONFIRMED (see `merging.stronger`).
+        reason of whoever is CONFIRMED (see `merging.stronger`). One that is ERASED already owes nothing
+        any more and stays as it is.
         """
-        unique = [entry for entry in removals if entry.scope is Scope.DOCUMENT and entry.stage in OPEN_STAGES]
+        unique = [entry for entry in removals if _is_owed(entry)]
         concerned = {entry.document_id for entry in unique}
         held = {
-            entry.document_id: entry for entry in _removals(self._rows(_OPEN_OF_DOCUMENTS, numbers=numbers(concerned)))
+            entry.document_id: entry for entry in _removals(self._rows(_OWED_OF_DOCUMENTS, numbers=numbers(concerned)))
         }
         united: dict[int, Removal] = {}
         for entry in unique:
@@ -116,12 +120,16 @@ class RemovalWriting(RemovalReading):
             united[entry.document_id] = stronger(before, entry) if before else entry
         self.update_removals([entry for number, entry in united.items() if number in held])
         added = [entry for number, entry in united.items() if number not in held]
-        added += [entry for entry in removals if entry.scope is not Scope.DOCUMENT or entry.stage not in OPEN_STAGES]
+        added += [entry for entry in removals if not _is_owed(entry)]
         self._do_many(_ADD, [_removal_row(entry) for entry in added])
 
     def update_removals(self, removals: Sequence[Removal]) -> None:
         """Replace these removals, by removal_id, many at once."""
         self._do_many(_UPDATE, [(*_removal_row(entry), entry.removal_id) for entry in removals])
+
+
+def _is_owed(removal: Removal) -> bool:
+    return removal.scope is Scope.DOCUMENT and removal.stage in OWED_STAGES
 
 
 def _earliest(removals: list[Removal], limit: int) -> list[Removal]:

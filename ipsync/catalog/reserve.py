@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ipsync.catalog.location import open_beside, reserve_file
 
+_LEAST_BYTES = 1 << 20
 _MOST_BYTES = 8 << 20
 """More than the log of any one removal batch needs."""
 
@@ -28,7 +29,7 @@ class Reserve:
             CatalogFailure: the folder may not be written.
         """
         # A transaction puts each page of the database into the log about once, so twice its size is plenty.
-        size_bytes = min(_MOST_BYTES, 2 * self._database.stat().st_size)
+        size_bytes = min(_MOST_BYTES, max(_LEAST_BYTES, 2 * self._database.stat().st_size))
         descriptor = open_beside(self._database, self._path)
         try:
             before_bytes = os.fstat(descriptor).st_size

@@ -18,7 +18,7 @@ WITH_DETAILS = text("details_at IS NOT NULL")
 WANTED_RENDITIONS = text("state IN ('wanted', 'failed')")
 STORED_RENDITIONS = text("state = 'stored'")
 SUSPECTED_REMOVALS = text("stage = 'suspected'")
-OPEN_DOCUMENT_REMOVALS = text("scope = 'document' AND stage IN ('suspected', 'confirmed', 'intended', 'erased')")
+OWED_DOCUMENTS = text("scope = 'document' AND stage IN ('suspected', 'confirmed', 'intended')")
 """The conditions of partial indexes. A query that means to use one repeats it word for word."""
 
 
@@ -254,11 +254,11 @@ class RemovalRow(CatalogTable, table=True):
             postgresql_where=SUSPECTED_REMOVALS,
         ),
         Index(
-            "removal_open_document",
+            "removal_owed",
             "document_id",
             unique=True,
-            sqlite_where=OPEN_DOCUMENT_REMOVALS,
-            postgresql_where=OPEN_DOCUMENT_REMOVALS,
+            sqlite_where=OWED_DOCUMENTS,
+            postgresql_where=OWED_DOCUMENTS,
         ),
         _STRICT,
     )

@@ -6,6 +6,7 @@ work may wait for anything: while it writes, nobody else does.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -130,7 +131,10 @@ class SqliteCatalog:
                 self._keep_reserve()
                 raise
             except (DBAPIError, sqlite3.Error) as error:
-                raise self._failed(error) from error
+                failure = self._failed(error)
+                if isinstance(failure, CatalogFull):
+                    self._make_room()
+                raise failure from error
             self._keep_log_short()
         return result
 
@@ -140,10 +144,7 @@ class SqliteCatalog:
         if not self._checkpoints:
             return False
         with self._gate:
-            try:
-                scrubbed = sqlite.checkpoint(self._writing)
-            except (DBAPIError, sqlite3.Error) as error:
-                raise self._failed(error) from error
+            scrubbed = self._checkpoint()
             self._keep_reserve()
         return scrubbed
 
@@ -207,24 +208,33 @@ class SqliteCatalog:
         """Checkpoint after a commit that made the log long. The commit stands whatever happens here."""
         if not self._checkpoints or self._log.stat().st_size <= self._log_limit_bytes:
             return
-        try:
-            sqlite.checkpoint(self._writing)
+        with contextlib.suppress(CatalogFailure):
+            self._checkpoint()
             self._keep_reserve()
+
+    def _checkpoint(self) -> bool:
+        try:
+            return sqlite.checkpoint(self._writing)
         except (DBAPIError, sqlite3.Error) as error:
-            self._failed(error)
+            raise self._failed(error) from error
 
     def _keep_reserve(self) -> None:
         if self._checkpoints:
             self._full = not self._reserve.restore()
+
+    def _make_room(self) -> None:
+        """Give the reserve up, and with its room move the log into the database, where it is smaller (F3)."""
+        if self._checkpoints:
+            self._full = True
+            self._reserve.release()
+            with contextlib.suppress(CatalogFull):
+                self._checkpoint()
 
     def _failed(self, error: DBAPIError | sqlite3.Error) -> CatalogFailure:
         failure = sqlite.fails_as(error)
         if isinstance(failure, CatalogBroken):
             # After a failed sync nobody knows what is on the disk: nothing is tried again (F4).
             self._broken = failure
-        if isinstance(failure, CatalogFull) and self._checkpoints:
-            self._reserve.release()
-            self._full = True
         return failure
 
     def _demand_whole(self) -> None:

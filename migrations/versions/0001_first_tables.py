@@ -252,12 +252,12 @@ def _removals() -> None:
     op.create_index("removal_by_deadline", "removal", ["stage", "erase_by"], unique=False)
     op.create_index("removal_by_document", "removal", ["document_id"], unique=False)
     op.create_index(
-        "removal_open_document",
+        "removal_owed",
         "removal",
         ["document_id"],
         unique=True,
-        sqlite_where=sa.text("scope = 'document' AND stage IN ('suspected', 'confirmed', 'intended', 'erased')"),
-        postgresql_where=sa.text("scope = 'document' AND stage IN ('suspected', 'confirmed', 'intended', 'erased')"),
+        sqlite_where=sa.text("scope = 'document' AND stage IN ('suspected', 'confirmed', 'intended')"),
+        postgresql_where=sa.text("scope = 'document' AND stage IN ('suspected', 'confirmed', 'intended')"),
     )
     op.create_index(
         "removal_suspected",

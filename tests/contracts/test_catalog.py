@@ -634,6 +634,20 @@ async def test_what_is_over_does_not_hold_a_new_removal_back(catalog: Catalog) -
     assert len(await catalog.read(lambda view: view.removals())) == 7
 
 
+async def test_what_is_erased_and_waits_for_the_log_does_not_swallow_a_new_removal(catalog: Catalog) -> None:
+    """A document may come back while a reader still holds the log, and go again."""
+    erased = a_removal(1, stage=Stage.ERASED, confirmed_at=NOW, reason=Reason.RELICENSED)
+    await catalog.write(lambda tx: tx.add_removals([erased]))
+    await catalog.write(lambda tx: tx.add_removals([a_removal(1)]))
+    found = await catalog.read(lambda view: view.removals())
+    assert [replace(entry, removal_id=0) for entry in found] == [erased, a_removal(1)]
+
+    await catalog.write(lambda tx: tx.add_documents([a_document(1)]))
+    await catalog.write(lambda tx: tx.doom_account(1, Reason.GRANT_LOST, NOW, LEASE))
+    found = await catalog.read(lambda view: view.removals())
+    assert [entry.stage for entry in found] == [Stage.ERASED, Stage.CONFIRMED]
+
+
 async def test_suspicions_wait_for_their_turn(catalog: Catalog) -> None:
     await catalog.write(
         lambda tx: tx.add_removals(
