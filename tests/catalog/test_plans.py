@@ -1,0 +1,159 @@
+"""No question that is asked often goes through a whole table, and none sorts what an index has in order."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from ipsync.catalog import SqliteCatalog
+from ipsync.policy.documents import DocumentState, RenditionState, Tombstone, Visibility
+from ipsync.policy.removals import Reason, Scope, Stage
+from ipsync.ports.catalog import Transaction, View
+from ipsync.ports.store import ContentKey
+from tests.fakes.catalogs import (
+    LEASE,
+    NOW,
+    a_document,
+    a_removal,
+    a_rendition,
+    a_stored_rendition,
+    an_account,
+    fresh_catalog,
+    with_details,
+)
+
+LIVE = DocumentState.LIVE
+SMALL = {"account", "listing", "tally", "numbers", "job_run", "budget", "budget_spent", "budget_rate"}
+"""Tables with a few rows per member at most, and the list of numbers that came with the question."""
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteCatalog]:
+    catalog = fresh_catalog(Path(tmp_path_factory.mktemp("plans")), inline=True)
+
+    def work(tx: Transaction) -> None:
+        for account_id in (1, 2):
+            tx.put_account(an_account(account_id))
+        tx.add_documents([with_details(number, account_id=number % 2 + 1) for number in range(1, 101)])
+        tx.add_documents([a_document(number, number % 2 + 1) for number in range(101, 201)])
+        tx.put_renditions([a_rendition(number, account_id=number % 2 + 1) for number in range(1, 51)])
+        tx.put_renditions([a_stored_rendition(number, account_id=number % 2 + 1) for number in range(51, 101)])
+        for stage in Stage:
+            tx.add_removals([a_removal(number, stage=stage) for number in range(1, 11)])
+
+    catalog.write_now(work)
+    yield catalog
+    catalog.close_now()
+
+
+def plan_of(catalog: SqliteCatalog, run: Callable[[], object]) -> list[str]:
+    """What SQLite says it will do for every statement that `run` makes the catalog execute."""
+    steps: list[str] = []
+
+    def explain(
+        _connection: object, cursor: object, statement: str, parameters: object, _context: object, many: bool
+    ) -> None:
+        if statement.split()[0] in {"SELECT", "UPDATE", "DELETE", "INSERT"}:
+            asking = cursor.connection.cursor()  # type: ignore[attr-defined]  # reason: a DB-API cursor
+            one = parameters[0] if many else parameters  # type: ignore[index]  # reason: rows of a batch
+            steps.extend(row[3] for row in asking.execute(f"EXPLAIN QUERY PLAN {statement}", one))
+
+    engines = (catalog._reading_engine, catalog._writing.engine)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", explain)
+    try:
+        run()
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", explain)
+    return steps
+
+
+def scanned(steps: list[str]) -> set[str]:
+    """The tables that are gone through whole."""
+    found = {step.split()[1] for step in steps if step.startswith("SCAN ")}
+    return {"numbers" if name.startswith("anon_") else name for name in found}
+
+
+QUESTIONS: dict[str, Callable[[View], object]] = {
+    "documents": lambda view: view.documents([1, 2]),
+    "documents_after": lambda view: view.documents_after(5, 10),
+    "documents_after live": lambda view: view.documents_after(5, 10, states={LIVE}, verified_since=1),
+    "documents_after account": lambda view: view.documents_after(5, 10, account_id=1, states={LIVE}),
+    "unverified": lambda view: view.documents_unverified_since(NOW + 1, 10, states=set(DocumentState)),
+    "unverified account": lambda view: view.documents_unverified_since(
+        NOW + 1, 10, states={LIVE}, account_id=1, visibility=Visibility.PUBLIC
+    ),
+    "wanting details": lambda view: view.documents_wanting_details(10),
+    "detailed": lambda view: view.documents_detailed_before(NOW, 10),
+    "tombstones": lambda view: view.tombstones([1, 2]),
+    "renditions": lambda view: view.renditions([1, 2]),
+    "wanted": lambda view: view.wanted_renditions(NOW, 10),
+    "stored": lambda view: view.renditions_stored_before(NOW, ["240", "original"], 10),
+    "known": lambda view: view.known_files([ContentKey(1, 1, "240")]),
+    "removal": lambda view: view.removal(1),
+    "removals": lambda view: view.removals(),
+    "removals account": lambda view: view.removals(account_id=1),
+    "due": lambda view: view.due_removals(NOW, 10),
+    "figures": lambda view: view.figures(),
+    "account figures": lambda view: view.account_figures(),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_answered_by_an_index(filled: SqliteCatalog, question: str) -> None:
+    steps = plan_of(filled, lambda: filled.read_now(QUESTIONS[question]))
+    assert steps
+    assert scanned(steps) <= SMALL, steps
+    if question not in {"wanted", "due", "figures"}:
+        assert not [step for step in steps if "TEMP B-TREE" in step], steps
+
+
+MAY_SORT: dict[str, tuple[Callable[[View], object], str]] = {
+    "removals of documents": (lambda view: view.removals(document_ids=[1]), "removal_by_document"),
+    "suspicions": (lambda view: view.suspicions(NOW, 10), "removal_suspected"),
+    "due": (lambda view: view.due_removals(NOW, 10), "removal_suspected"),
+    "hidden": (lambda view: view.documents_after(5, 10, states={DocumentState.STALE}), "document_by_age"),
+}
+
+
+@pytest.mark.parametrize("question", MAY_SORT)
+def test_what_is_sorted_is_few(filled: SqliteCatalog, question: str) -> None:
+    ask, index = MAY_SORT[question]
+    steps = plan_of(filled, lambda: filled.read_now(ask))
+    assert scanned(steps) <= SMALL, steps
+    assert any(index in step for step in steps), steps
+
+
+CHANGES: dict[str, Callable[[Transaction], object]] = {
+    "renew": lambda tx: tx.renew([1, 2], NOW + 5),
+    "update": lambda tx: tx.update_documents([a_document(1)]),
+    "forget": lambda tx: tx.forget_documents([199, 200]),
+    "tombstones": lambda tx: tx.put_tombstones([Tombstone(1, 1, "deleted", NOW)]),
+    "drop tombstones": lambda tx: tx.drop_tombstones([1]),
+    "state": lambda tx: tx.set_rendition_state([ContentKey(1, 2, "240")], RenditionState.ERASING),
+    "drop renditions": lambda tx: tx.drop_renditions([ContentKey(1, 2, "240")]),
+    "owe": lambda tx: tx.add_removals([a_removal(1, stage=Stage.CONFIRMED), a_removal(500, scope=Scope.FILES)]),
+    "update removals": lambda tx: tx.update_removals(tx.removals(limit=2)),
+    "doom": lambda tx: tx.doom_account(1, Reason.GRANT_LOST, NOW, LEASE),
+    "end grant": lambda tx: tx.end_grant(1, NOW, "removed"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_finds_its_rows_by_an_index(filled: SqliteCatalog, change: str) -> None:
+    steps = plan_of(filled, lambda: filled.write_now(CHANGES[change]))
+    assert scanned(steps) <= SMALL, steps
+
+
+def test_a_renewal_goes_by_number_and_moves_one_index(filled: SqliteCatalog) -> None:
+    """Two indexes that hold verified_at would halve how many documents a second can be renewed."""
+    steps = plan_of(filled, lambda: filled.write_now(CHANGES["renew"]))
+    assert "SEARCH document USING INTEGER PRIMARY KEY (rowid=?)" in steps
+    indexes = filled.read_now(
+        lambda view: view._connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'document' AND sql LIKE '%verified_at%'"
+        ).all()
+    )
+    assert len(indexes) == 1
