@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from ipsync.catalog import SqliteCatalog, open_catalog, upgrade
+from ipsync.catalog.stamp import CommitStamp
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import (
     Document,
@@ -69,6 +70,7 @@ class World:
     store: FileStore
     clock: FakeClock
     metrics: Metrics
+    stamp: Callable[[], int | None]
     rules: Rules = RULES
     operator: Operator = OPERATOR
     unready: list[str] = field(default_factory=list)
@@ -88,6 +90,7 @@ class World:
             readiness=readiness,
             on_damage=self.damaged.append,
             admin_token=ADMIN,
+            stamp=self.stamp,
         )
 
     async def account(self, account_id: int = 7, state: AccountState = AccountState.ACTIVE, name: str = "anna") -> None:
@@ -187,7 +190,9 @@ async def world(tmp_path: Path, empty_database: Path) -> AsyncIterator[World]:
     shutil.copyfile(empty_database, tmp_path / "ipsync.db")
     catalog = open_catalog("sqlite:///ipsync.db", tmp_path, bytes(32))
     store = FileStore(tmp_path / "content", free_space_floor_bytes=0)
-    yield World(catalog, store, FakeClock(START), Metrics())
+    stamp = CommitStamp(tmp_path / "ipsync.db")
+    yield World(catalog, store, FakeClock(START), Metrics(), stamp)
+    stamp.close()
     await catalog.close()
     store.close()
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import socket
+import sys
 import time
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,6 +14,8 @@ import pytest
 from ipsync.policy.documents import DocumentState, RenditionState
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
 from ipsync.ports.store import ContentKey
+from ipsync.web.documents import SHOWCASE
+from ipsync.web.parts import no_stamp
 from tests.web.conftest import ADMIN, JPEG, START, eventually, serving
 
 SIZE = len(JPEG)
@@ -414,8 +417,62 @@ async def test_readers_at_the_same_time_share_readings_of_the_catalog(shown, cli
     assert readings < 40
 
 
-async def test_a_reader_who_asks_after_hiding_never_gets_an_older_answer(shown):
+async def test_what_was_read_is_used_again_until_something_is_committed(shown, client):
+    readings = 0
+    reading = shown.catalog.read
+
+    async def counted(work):
+        nonlocal readings
+        readings += 1
+        return await reading(work)
+
+    shown.catalog.read = counted
+    for _ in range(5):
+        assert (await client.get("/media/5/240")).status == 200
+    assert readings == 1
+    await shown.document(6)
+    assert (await client.get("/media/5/240")).status == 200
+    assert readings == 2
+
+
+async def test_I1_a_lease_ends_also_for_what_was_read_before(shown, client):
+    assert (await client.get("/media/5/240")).status == 200
+    shown.clock.jump(20 * HOUR)
+    assert (await client.get("/media/5/240")).status == 404
+
+
+ROOT = Path(__file__).parents[2]
+HIDE_5 = """
+import dataclasses, pathlib, sys
+from ipsync.catalog import open_catalog
+from ipsync.policy.documents import DocumentState
+catalog = open_catalog("sqlite:///ipsync.db", pathlib.Path(sys.argv[1]), bytes(32), checkpoints=False)
+document = catalog.read_now(lambda view: view.documents([5]))[5]
+hidden = dataclasses.replace(document, state=DocumentState.SUSPECT, hidden_at=document.verified_at)
+catalog.write_now(lambda tx: tx.update_documents([hidden]))
+catalog.close_now()
+"""
+
+
+async def test_a_commit_of_another_process_is_felt_at_once(shown, client, tmp_path):
+    assert (await client.get("/media/5/240")).status == 200
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", HIDE_5, str(tmp_path), cwd=ROOT)
+    assert await other.wait() == 0
+    assert (await client.get("/media/5/240")).status == 404
+
+
+async def test_erased_words_do_not_wait_in_memory_for_the_next_reader(shown, client):
+    await shown.document(6, title="canary-in-memory-6")
+    await client.get("/v1/documents/6")
+    await shown.catalog.write(lambda tx: tx.forget_documents([6]))
+    kept = client.server._app[SHOWCASE]._kept
+    await eventually(lambda: not kept)
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+async def test_a_reader_who_asks_after_hiding_never_gets_an_older_answer(shown, stamped):
     """However many ask at once: whoever asks after the hiding was committed is refused."""
+    shown.stamp = shown.stamp if stamped else no_stamp
     async with serving(shown) as client:
         document = (await shown.catalog.read(lambda view: view.documents([5])))[5]
         for _ in range(20):
