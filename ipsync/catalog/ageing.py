@@ -65,7 +65,7 @@ class AgeReading(Handle):
         chunk = max(_LEAST_CHUNK, limit // max(1, len(heads)))
         taken = dict.fromkeys((head[1:] for head in heads), 0)
         found: list[Document] = []
-        while heads and (len(found) < limit or found[limit - 1].verified_at >= heads[0][0]):
+        while heads and (len(found) < limit or found[limit - 1].verified_at > heads[0][0]):
             _, owner, state = heapq.heappop(heads)
             batch = self._oldest_of(statement, owner, state, before, chunk, taken[owner, state])
             taken[owner, state] += len(batch)

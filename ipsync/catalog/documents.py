@@ -54,14 +54,15 @@ _ADD = Batch(insert(_DOCUMENT), _DOCUMENT.c.keys())
 _ADD_TEXT = Batch(insert(_TEXT), _TEXT.c.keys())
 _UPDATE = replacing(_DOCUMENT, _DOCUMENT.c.document_id)
 _UPDATE_TEXT = replacing(_TEXT, _TEXT.c.document_id)
-_RENEW = (
+_RENEW = Batch(
     update(_DOCUMENT)
     .where(
         in_numbers(_DOCUMENT.c.document_id),
-        unindexed(_DOCUMENT.c.state) == DocumentState.LIVE.value,
+        one_of(unindexed(_DOCUMENT.c.state), (DocumentState.LIVE.value,)),
         unindexed(_DOCUMENT.c.verified_at) < bindparam("sent_at"),
     )
-    .values(verified_at=bindparam("sent_at"))
+    .values(verified_at=bindparam("sent_at")),
+    ("sent_at", "numbers", "sent_at"),
 )
 _FORGET = [delete(emptied).where(in_numbers(emptied.c.document_id)) for emptied in (_RENDITION, _TEXT, _DOCUMENT)]
 _put_tombstone = insert(_TOMBSTONE)
@@ -158,7 +159,7 @@ class DocumentWriting(DocumentReading):
     def renew(self, document_ids: Collection[int], sent_at: Instant) -> None:
         """Set verified_at = max(verified_at, sent_at) where LIVE; nothing else changes."""
         if document_ids:
-            self._do(_RENEW, numbers=numbers(document_ids), sent_at=sent_at)
+            self._do_many(_RENEW, [(sent_at, numbers(document_ids), sent_at)])
 
     def forget_documents(self, document_ids: Collection[int]) -> None:
         """Delete these documents and their renditions: the personal text is gone (overwritten, `secure_delete`)."""

@@ -159,7 +159,7 @@ def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        connection.connection.cursor().execute(begin)
 
     return engine
 
@@ -261,7 +261,7 @@ def in_numbers(column: KeyedColumnElement[int], name: str = "numbers") -> Column
     return column.in_(select(func.json_each(listed).table_valued("value").c.value))
 
 
-def one_of(column: KeyedColumnElement[str], words: Collection[str]) -> ColumnElement[bool]:
+def one_of(column: ColumnElement[str], words: Collection[str]) -> ColumnElement[bool]:
     """The condition that `column` is one of our own `words`, written out so that a partial index can serve it."""
     literals: list[ColumnElement[str]] = [literal_column(f"'{word}'") for word in words]
     return column == literals[0] if len(literals) == 1 else column.in_(literals)

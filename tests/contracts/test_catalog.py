@@ -3,7 +3,7 @@
 A new implementation adds a param to `catalog` and passes everything here.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from ipsync.policy.accounts import Account, AccountState, Consent, Grant
 from ipsync.policy.budget import BudgetState, RealRate, Spent
-from ipsync.policy.documents import DocumentState, RenditionState, Tombstone, Visibility
+from ipsync.policy.documents import Document, DocumentState, RenditionState, Tombstone, Visibility
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import OPEN_STAGES, Reason, Scope, Stage
@@ -295,8 +295,17 @@ async def test_cursors_go_through_documents_by_id(catalog: Catalog) -> None:
     assert await ids(0, 9, verified_since=NOW, states={DocumentState.LIVE}) == [3, 9]
 
 
-async def test_the_oldest_verification_comes_first_over_all_accounts(catalog: Catalog) -> None:
-    """More documents, accounts and states than one question answers at once."""
+def verified(documents: Iterable[Document]) -> list[int]:
+    return [document.verified_at for document in documents]
+
+
+@pytest.mark.parametrize("account_id", [None, 3])
+@pytest.mark.parametrize("visibility", [None, FRIENDS])
+@pytest.mark.parametrize("limit", [1, 20, 1000])
+async def test_the_oldest_verification_comes_first_over_all_accounts(
+    catalog: Catalog, account_id: int | None, visibility: Visibility | None, limit: int
+) -> None:
+    """More documents, accounts and states than one question answers at once; many of the same age."""
     await catalog.write(lambda tx: [tx.put_account(an_account(number)) for number in range(3, 8)])
     states = list(DocumentState)
     documents = [
@@ -310,27 +319,29 @@ async def test_the_oldest_verification_comes_first_over_all_accounts(catalog: Ca
         for number in range(1, 501)
     ]
     await catalog.write(lambda tx: tx.add_documents(documents))
-    asked = [states[0], states[2]]
-    for account_id in (None, 3):
-        for visibility in (None, FRIENDS):
-            for limit in (1, 20, 1000):
-                expected = sorted(
-                    (document.verified_at, document.document_id)
-                    for document in documents
-                    if document.state in asked
-                    and document.verified_at < NOW - 10 * SECOND
-                    and account_id in (None, document.account_id)
-                    and visibility in (None, document.facts.visibility)
-                )[:limit]
-                found = await catalog.read(
-                    lambda view, limit=limit, account_id=account_id, visibility=visibility: (
-                        view.documents_unverified_since(
-                            NOW - 10 * SECOND, limit, states=asked, account_id=account_id, visibility=visibility
-                        )
-                    )
-                )
-                assert [(document.verified_at, document.document_id) for document in found] == expected
-    assert await catalog.read(lambda view: view.documents_unverified_since(NOW, 5, states=())) == []
+    before = NOW - 10 * SECOND
+    expected = [
+        document
+        for document in sorted(documents, key=lambda document: document.verified_at)
+        if document.state in (states[0], states[2])
+        and document.verified_at < before
+        and account_id in (None, document.account_id)
+        and visibility in (None, document.facts.visibility)
+    ]
+    found = await catalog.read(
+        lambda view: view.documents_unverified_since(
+            before, limit, states=[states[0], states[2]], account_id=account_id, visibility=visibility
+        )
+    )
+    assert verified(found) == verified(expected[:limit])
+    assert {document.document_id for document in found} <= {document.document_id for document in expected}
+    assert len({document.document_id for document in found}) == len(found)
+
+
+async def test_nothing_is_unverified_in_no_state(catalog: Catalog) -> None:
+    await catalog.write(lambda tx: tx.add_documents([a_document(1)]))
+    assert await catalog.read(lambda view: view.documents_unverified_since(NOW + 1, 5, states=())) == []
+    assert await catalog.read(lambda view: view.documents_unverified_since(NOW, 5, states=set(DocumentState))) == []
 
 
 async def test_details_are_wanted_and_get_old(catalog: Catalog) -> None:
