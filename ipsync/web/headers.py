@@ -12,7 +12,6 @@ _DEFAULTS = (
     ("Content-Security-Policy", CONTENT_POLICY),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Referrer-Policy", "no-referrer"),
-    ("Server", SERVER),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
 )
@@ -20,6 +19,8 @@ _DEFAULTS = (
 
 def protect(headers: MutableMapping[str, str]) -> None:
     """Add what `headers` does not say itself."""
+    # aiohttp has named itself and its version here already: nobody's business.
+    headers["Server"] = SERVER
     for name, value in _DEFAULTS:
         if name not in headers:
             headers[name] = value

@@ -198,8 +198,9 @@ async def world(tmp_path: Path, empty_database: Path) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def serving(world: World, limits: Limits | None = None) -> AsyncIterator[Client]:
-    server = WebServer(world.parts(), limits)
+async def serving(world: World, limits: Limits | None = None, **changes: Any) -> AsyncIterator[Client]:
+    """Serve a world; `changes` go to its WebParts."""
+    server = WebServer(replace(world.parts(), **changes), limits)
     address = await server.start("127.0.0.1", 0)
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         yield Client(session, server, address)
