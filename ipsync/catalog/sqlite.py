@@ -61,6 +61,7 @@ __all__ = [
     "writing_engine",
 ]
 
+_OLDEST = (3, 38)  # STRICT tables, and JSON functions always built in
 _WRITER_CACHE_KIBIBYTES = 8_192
 _READER_CACHE_KIBIBYTES = 2_048
 
@@ -98,6 +99,10 @@ def writing_engine(path: Path, busy_seconds: float, *, create: bool = False) -> 
 
 
 def _configure_writer(connection: sqlite3.Connection) -> None:
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise CatalogFailure(
+            f"SQLite {sqlite3.sqlite_version} is too old, {'.'.join(map(str, _OLDEST))} is needed: install a newer one"
+        )
     # Answers of pragmas are read back: SQLite ignores what it does not know.
     _demand(connection, "journal_mode", "wal")
     _demand(connection, "synchronous", 2, "FULL")
@@ -105,6 +110,7 @@ def _configure_writer(connection: sqlite3.Connection) -> None:
     _demand(connection, "foreign_keys", 1, "ON")
     _demand(connection, "wal_autocheckpoint", 0)
     _demand(connection, "temp_store", 2, "MEMORY")  # no personal text in temporary files
+    _demand(connection, "cell_size_check", 1, "ON")  # damage is found before it spreads (F5)
     _demand(connection, "mmap_size", 0)  # an error of the disk must be an error code and not a signal
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIBIBYTES}")
 
@@ -133,6 +139,7 @@ def reading_engine(path: Path, busy_seconds: float) -> Engine:
         )
         try:
             _demand(connection, "query_only", 1, "ON")
+            _demand(connection, "cell_size_check", 1, "ON")
             _demand(connection, "temp_store", 2, "MEMORY")
             _demand(connection, "mmap_size", 0)
             connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIBIBYTES}")

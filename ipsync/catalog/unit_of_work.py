@@ -181,7 +181,10 @@ class SqliteCatalog:
                 threads.shutdown(wait=True)
         for connection in self._opened:
             connection.close()
-        # The last connection of all takes the log with it; beside other processes nothing happens.
+        if self._checkpoints and self._broken is None:
+            # The last connection of all takes the log with it; this is for when others stay.
+            with contextlib.suppress(CatalogFailure), self._gate:
+                self._checkpoint()
         self._writing.close()
         self._gate.close()
 
@@ -206,11 +209,10 @@ class SqliteCatalog:
 
     def _keep_log_short(self) -> None:
         """Checkpoint after a commit that made the log long. The commit stands whatever happens here."""
-        if not self._checkpoints or self._log.stat().st_size <= self._log_limit_bytes:
-            return
-        with contextlib.suppress(CatalogFailure):
-            self._checkpoint()
-            self._keep_reserve()
+        with contextlib.suppress(CatalogFailure, FileNotFoundError):
+            if self._checkpoints and self._log.stat().st_size > self._log_limit_bytes:
+                self._checkpoint()
+                self._keep_reserve()
 
     def _checkpoint(self) -> bool:
         try:

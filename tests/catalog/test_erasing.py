@@ -163,3 +163,13 @@ def test_the_log_does_not_grow_without_end(catalog: SqliteCatalog, tmp_path: Pat
         sizes.append(log.stat().st_size)
     assert max(sizes) < 6 << 20
     assert sizes.count(0) >= 2
+
+
+def test_closing_leaves_no_log_even_while_others_stay(catalog: SqliteCatalog, tmp_path: Path) -> None:
+    catalog.write_now(lambda tx: tx.add_documents([marked(1)]))
+    beside = open_catalog(URL, tmp_path, STATE_KEY, checkpoints=False, inline=True)
+    assert set(beside.read_now(lambda view: view.documents([1]))) == {1}
+    catalog.write_now(lambda tx: tx.forget_documents([1]))
+    catalog.close_now()
+    assert sum(files_with(tmp_path, words(1)).values()) == 0
+    beside.close_now()
