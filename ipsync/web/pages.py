@@ -1,6 +1,8 @@
 """Pages for people: templates with automatic escaping, one style sheet, nothing from elsewhere (T17, T18, F33)."""
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ _HERE = Path(__file__).parent
 _STYLE_SECONDS = 3600
 
 TEMPLATES = web.AppKey("TEMPLATES", Environment)
-STYLE = web.AppKey("STYLE", bytes)
 
 
 def load_templates() -> Environment:
@@ -29,9 +30,21 @@ def load_templates() -> Environment:
     )
 
 
-def load_style() -> bytes:
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The style sheet, and a short digest of it for its address: a new version is never taken for the old one."""
+
+    text: bytes
+    version: str
+
+
+STYLE = web.AppKey("STYLE", Style)
+
+
+def load_style() -> Style:
     """Read the style sheet."""
-    return (_HERE / "static" / "style.css").read_bytes()
+    text = (_HERE / "static" / "style.css").read_bytes()
+    return Style(text, hashlib.sha256(text).hexdigest()[:12])
 
 
 def page_answer(
@@ -46,7 +59,7 @@ def page_answer(
     text = (
         request.app[TEMPLATES]
         .get_template(template)
-        .render(operator=parts.operator(), site_url=parts.site_url, **values)
+        .render(operator=parts.operator(), site_url=parts.site_url, style_version=request.app[STYLE].version, **values)
     )
     own = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": PAGE_POLICY}
     return web.Response(body=text.encode("utf-8", "replace"), status=status, headers={**(headers or {}), **own})
@@ -55,4 +68,4 @@ def page_answer(
 async def style(request: web.Request) -> web.StreamResponse:
     """`GET /static/style.css`."""
     headers = {"Content-Type": "text/css; charset=utf-8", "Cache-Control": f"public, max-age={_STYLE_SECONDS}"}
-    return web.Response(body=request.app[STYLE], headers=headers)
+    return web.Response(body=request.app[STYLE].text, headers=headers)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ipsync.policy.documents import DocumentState, Safety
+from ipsync.policy.documents import MEDIA, THUMBNAIL_LABELS, DocumentState, Safety
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND, Duration, rfc3339, seconds
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
@@ -146,9 +146,15 @@ def _kept_words(rules: Rules) -> list[tuple[str, str]]:
         ("Privacy levels", ", ".join(level.word.replace("-", " ") for level in sorted(view.visibility, reverse=True))),
         ("Kinds of work", ", ".join(sorted(media.value for media in view.media))),
         ("Fit for", ", ".join(_SAFETY_WORDS[level] for level in sorted(view.safety))),
-        ("Files of each work", ", ".join(view.renditions) or "none, only what is said about it"),
+        ("Files of each work", ", ".join(map(_file_words, view.renditions)) or "none, only what is said about it"),
         ("Description and tags", "copied too" if rules.details else "not copied"),
     ]
+
+
+def _file_words(name: str) -> str:
+    if name in THUMBNAIL_LABELS:
+        return f"picture of {name.removesuffix('x')} pixels"
+    return "playable audio or video" if name == MEDIA else "original file"
 
 
 def contact_link(contact: str) -> str:
