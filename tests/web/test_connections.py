@@ -63,13 +63,13 @@ async def test_F23_a_head_that_never_ends_is_cut(shown):
         began = time.monotonic()
         with pytest.raises(ConnectionError):
             await trickle(plain, GET * 10)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
         await eventually(lambda: client.server.connections == 0)
 
 
 async def test_F23_a_connection_that_says_nothing_is_cut(shown):
     async with serving(shown, QUICK) as client, line(client) as plain:
-        assert await received(plain, 2) == b""
+        assert await received(plain, 4) == b""
 
 
 async def test_F23_a_second_head_that_never_ends_is_cut(shown):
@@ -78,7 +78,7 @@ async def test_F23_a_second_head_that_never_ends_is_cut(shown):
         found = await received(plain, 3)
         assert found.startswith(b"HTTP/1.1 200 ")
         assert found.endswith(JPEG)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
 
 
 async def test_F23_hundreds_of_slow_heads_keep_nobody_out_and_end(shown):
@@ -236,7 +236,7 @@ async def test_stopping_cuts_what_takes_too_long(shown):
         await asyncio.sleep(0.1)
         began = time.monotonic()
         await client.server.stop(0.3)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
         assert client.server.connections == 0
 
 

@@ -1,6 +1,7 @@
 """`/media`: whole files and ranges, tags, credit, and an end that no reader can put off."""
 
 import asyncio
+import errno
 import os
 import re
 import socket
@@ -16,6 +17,7 @@ from ipsync.policy.instants import HOUR, MINUTE, SECOND
 from ipsync.ports.store import ContentKey
 from ipsync.web.documents import SHOWCASE
 from ipsync.web.parts import no_stamp
+from tests.fakes.store import MemoryStore
 from tests.web.conftest import ADMIN, JPEG, START, eventually, serving
 
 SIZE = len(JPEG)
@@ -337,7 +339,7 @@ async def test_F23_an_answer_under_way_is_cut_when_its_lease_ends(large, client,
     async with SlowReader(client.port) as reader:
         assert client.server.connections == 1
         await eventually(lambda: client.server.connections == 0)
-        assert 0.9 < time.monotonic() - begun < 1.4
+        assert 0.9 < time.monotonic() - begun < 3
         assert await reader.rest() < len(LARGE)
 
 
@@ -365,7 +367,7 @@ async def test_F23_no_erased_file_lives_on_behind_a_slow_reader(large, client):
         large.store.erase_documents([(7, 5)])
         await large.catalog.write(lambda tx: tx.forget_documents([5]))
         assert open_but_unlinked() != []
-        await eventually(lambda: open_but_unlinked() == [], 2.0)
+        await eventually(lambda: open_but_unlinked() == [])
         await eventually(lambda: client.server.connections == 0)
 
 
@@ -397,6 +399,40 @@ async def test_other_loops_and_stores_go_through_memory(large, client, monkeypat
     assert (await client.get("/media/5/original")).body == LARGE
     answer = await client.get("/media/5/original", Range="bytes=1000000-20999999")
     assert answer.body == LARGE[1_000_000:21_000_000]
+
+
+@pytest.mark.parametrize("error", [errno.EOPNOTSUPP, errno.EAGAIN, errno.EINVAL])
+async def test_where_memory_cannot_be_asked_the_disk_is(shown, client, monkeypatch, error):
+    def refused(*_args):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "preadv", refused)
+    for _ in range(3):
+        assert (await client.get("/media/5/240")).body == JPEG
+    assert shown.damaged == []
+
+
+async def test_a_file_read_lately_is_looked_at_again_all_the_same(shown, client):
+    for _ in range(2):
+        assert (await client.get("/media/5/240")).body == JPEG
+    path_of(shown).write_bytes(JPEG[:-1])
+    assert (await client.get("/media/5/240")).status == 404
+    path_of(shown).unlink()
+    assert (await client.get("/media/5/240")).status == 404
+    assert shown.damaged == [ContentKey(7, 5, "240")] * 2
+
+
+async def test_a_store_without_files_serves_too(shown):
+    store = MemoryStore()
+    for name, content in (("240", JPEG), ("original", LARGE)):
+        await shown.file(5, name, content)
+        incoming = store.receive(ContentKey(7, 5, name))
+        incoming.write(content)
+        incoming.keep()
+    async with serving(shown, store=store) as client:
+        for _ in range(2):
+            assert (await client.get("/media/5/240")).body == JPEG
+            assert (await client.get("/media/5/original")).body == LARGE
 
 
 async def test_readers_at_the_same_time_share_readings_of_the_catalog(shown, client):
