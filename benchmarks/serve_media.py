@@ -68,25 +68,29 @@ _CLIENT = Path(__file__).with_name("media_client.py")
 Server = Callable[[], AbstractAsyncContextManager[int]]
 
 
-def run(documents: int = 1_000, directory: Path | None = None) -> dict[str, float]:
+def run(
+    documents: int = 1_000, directory: Path | None = None, seconds: float = SECONDS, rounds: int = ROUNDS
+) -> dict[str, float]:
     """Measure both servers, in turn, over the same files.
 
     Args:
         documents: how many, of one file of 20 kB each; each is asked for several times.
         directory: where to measure; default the system's temporary directory.
+        seconds: how long each server is asked, in each round.
+        rounds: how often.
 
     Returns:
-        Answers per second (medians of three rounds): `ipsync` and `file_response` with 32 connections,
+        Answers per second (medians over the rounds): `ipsync` and `file_response` with 32 connections,
         `ipsync_single` and `file_response_single` with one, and `ratio`, `ratio_single` between them.
     """
     place = Path(tempfile.mkdtemp(dir=directory, prefix="ipsync-serve-"))
     try:
-        return asyncio.run(_measure(place, documents))
+        return asyncio.run(_measure(place, documents, seconds, rounds))
     finally:
         shutil.rmtree(place)
 
 
-async def _measure(place: Path, documents: int) -> dict[str, float]:
+async def _measure(place: Path, documents: int, seconds: float, rounds: int) -> dict[str, float]:
     clock = _Clock()
     upgrade("sqlite:///ipsync.db", place)
     catalog = open_catalog("sqlite:///ipsync.db", place, os.urandom(32))
@@ -98,11 +102,11 @@ async def _measure(place: Path, documents: int) -> dict[str, float]:
         "file_response": lambda: _bare(place / "content"),
     }
     rates: dict[tuple[str, int], list[float]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for connections in CONNECTIONS:
             for name, server in servers.items():
                 async with server() as port:
-                    rate = await _ask(port, connections, documents)
+                    rate = await _ask(port, connections, documents, seconds)
                 rates.setdefault((name, connections), []).append(rate)
     stamp.close()
     await catalog.close()
@@ -188,8 +192,8 @@ async def _bare(content: Path) -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-async def _ask(port: int, connections: int, documents: int) -> float:
-    asked = (f"/media/{{}}/{RENDITION}", TOKEN, FILE_BYTES, SECONDS)
+async def _ask(port: int, connections: int, documents: int, seconds: float) -> float:
+    asked = (f"/media/{{}}/{RENDITION}", TOKEN, FILE_BYTES, seconds)
     words = [str(word) for word in (port, connections, documents, *asked)]
     client = await asyncio.create_subprocess_exec(sys.executable, _CLIENT, *words, stdout=asyncio.subprocess.PIPE)
     told, _ = await client.communicate()

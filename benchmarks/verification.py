@@ -1,0 +1,133 @@
+"""Documents verified per CPU second, end to end and for the unavoidable part of it alone.
+
+End to end is the job itself: request budget, real client, real socket, strict reading, comparison with
+what is held, one durable transaction a page. The simulator runs in another process, so only our
+own CPU time is counted, all threads of it. The bound decodes the bytes of the same pages and
+renews the same leases in as many transactions, and does nothing else. Goal: at least half of it.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from benchmarks import sweep_requests
+from benchmarks.figures import Figure, Goal
+from benchmarks.world import Mirror, Site, folder, site
+from ipsync.assembly import Works
+from ipsync.ipernity import answers, wire
+from ipsync.ipernity.signing import signed
+from ipsync.ipernity.transport import Transport
+from ipsync.policy.documents import Document, RenditionState
+from ipsync.policy.listings import DOCUMENTS_PER_PAGE, pages_of
+from ipsync.ports.catalog import Transaction, View
+from ipsync.ports.store import ContentKey
+
+RENDITIONS = ("240", "original")
+GOAL = Goal(least=0.5)
+
+
+def run(members: int = 5, documents: int = 20_000, rounds: int = 2) -> list[Figure]:
+    """Measure a first sync, and sweeps in which nothing changed beside decoding and writing alone.
+
+    Args:
+        members: how many accounts.
+        documents: how many public documents each of them has.
+        rounds: how often the two are measured, in turn; the medians count.
+    """
+    with site(members, documents) as simulated, folder() as place:
+        return asyncio.run(_measure(simulated, Mirror(place, simulated, RENDITIONS), rounds))
+
+
+async def _measure(simulated: Site, mirror: Mirror, rounds: int) -> list[Figure]:
+    async with mirror.opened() as works:
+        await mirror.authorize(works, simulated.members)
+        calls = simulated.calls()
+        first = await _rate(lambda: _sweep(works))
+        after_first = simulated.calls()
+        await _call_files_stored(works)
+        pages = await _bodies(simulated, works)
+        after_bodies = simulated.calls()
+        sweeps, bounds = [], []
+        for _ in range(rounds):
+            sweeps.append(await _rate(lambda: _sweep(works)))
+            bounds.append(await _rate(lambda: _decode_and_renew(works, pages)))
+        again = (simulated.calls() - after_bodies).total() // rounds
+    count = f"{sum(len(found) for found in simulated.public().values()):,} documents"
+    bound, unit, peer = statistics.median(bounds), "documents per CPU s", "decode and write alone"
+    return [
+        sweep_requests.figure("first sync", simulated, (after_first - calls).total()),
+        sweep_requests.figure("sweep without changes", simulated, again),
+        Figure(f"verified, sweep without changes of {count}", statistics.median(sweeps), unit, bound, peer, GOAL),
+        Figure(f"taken in, first sync of {count}", first, unit, bound, peer),
+    ]
+
+
+async def _rate(work: Callable[[], Awaitable[int]]) -> float:
+    began = time.process_time()
+    documents = await work()
+    return documents / (time.process_time() - began)
+
+
+async def _sweep(works: Works) -> int:
+    report = await works.sync.run(force=True)
+    if report.stopped or report.failures:
+        raise RuntimeError(f"the sweep did not end well: {report}")
+    return report.named
+
+
+async def _call_files_stored(works: Works) -> None:
+    """As a mirror at rest has it. Fetching is measured elsewhere, and no sweep looks at the bytes."""
+    catalog = works.base.catalog
+    cursor = 0
+    while documents := await catalog.read(partial(_documents_after, cursor=cursor)):
+        cursor = documents[-1].document_id
+        keys = [ContentKey(one.account_id, one.document_id, name) for one in documents for name in RENDITIONS]
+
+        def store(tx: Transaction, keys: list[ContentKey] = keys) -> None:
+            tx.set_rendition_state(keys, RenditionState.STORED)
+
+        await catalog.write(store)
+
+
+def _documents_after(view: View, cursor: int) -> list[Document]:
+    return view.documents_after(cursor, 5_000)
+
+
+async def _bodies(simulated: Site, works: Works) -> list[bytes]:
+    """The pages of all listings, as they come over the wire."""
+
+    def tokens(view: View) -> dict[int, str]:
+        grants = [view.grant(account.account_id) for account in view.accounts()]
+        return {grant.account_id: grant.token for grant in grants if grant is not None}
+
+    extra, thumbnail = answers.extras(RENDITIONS)
+    key, secret = simulated.ready["api_key"], simulated.ready["secret"]
+    shared = simulated.public()
+    transport = Transport(simulated.ready["api_url"], "measuring", 30)
+    bodies = []
+    for account_id, token in (await works.base.catalog.read(tokens)).items():
+        fixed = {"user_id": str(account_id), "share": "4", "per_page": str(DOCUMENTS_PER_PAGE), "extra": extra}
+        fixed |= {"thumbsize": thumbnail or "", "api_key": key, "auth_token": token}
+        for page in range(1, pages_of(len(shared[account_id])) + 1):
+            params = signed(fixed | {"page": str(page)}, secret, "doc.getList")
+            bodies.append(await transport.post("doc.getList", params))
+    await transport.close()
+    return bodies
+
+
+async def _decode_and_renew(works: Works, bodies: list[bytes]) -> int:
+    documents = 0
+    for body in bodies:
+        answer: Any = wire.LIST.read(body)
+        ids = [document.doc_id for document in wire.many(answer.docs.doc)]
+        documents += len(ids)
+        sent_at = works.base.clock.now()
+
+        def renew(tx: Transaction, ids: list[int] = ids, sent_at: int = sent_at) -> None:
+            tx.renew(ids, sent_at)
+
+        await works.base.catalog.write(renew)
+    return documents
