@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import ipsync
 from ipsync.catalog import SqliteCatalog, open_catalog
+from ipsync.catalog.stamp import CommitStamp
 from ipsync.clock import ClockMark, SystemClock
 from ipsync.ipernity.client import IpernitySource
 from ipsync.ipernity.gate import BudgetGate
@@ -51,10 +52,12 @@ class Base:
     """What lives as long as the process.
 
     Attributes:
+        stamp: tells whether anything was committed since.
         store_lock: held while files get or lose their names.
     """
 
     catalog: SqliteCatalog
+    stamp: CommitStamp
     store: FileStore
     clock: SystemClock
     metrics: Metrics
@@ -67,6 +70,7 @@ class Base:
 
     async def close(self) -> None:
         """Close the database and the store."""
+        self.stamp.close()
         await self.catalog.close()
         self.store.close()
 
@@ -80,6 +84,7 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
 
     Raises:
         CatalogFailure: the database cannot be used, or was filled under another purpose of the key.
+        StoreFailure: the store cannot be used.
     """
     catalog = open_catalog(
         settings.database.url,
@@ -90,10 +95,12 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
     try:
         mark = ClockMark.decode(await catalog.read(partial(_note, name=CLOCK_NOTE)))
         await catalog.write(partial(_claim_key_use, use=settings.key.use.value))
+        store = FileStore(settings.store.path)
+        stamp = CommitStamp(settings.database.path)
     except BaseException:
         await catalog.close()
         raise
-    return Base(catalog, FileStore(settings.store.path), SystemClock(mark), Metrics())
+    return Base(catalog, stamp, store, SystemClock(mark), Metrics())
 
 
 def _note(view: View, name: str) -> str | None:
@@ -106,11 +113,29 @@ def _claim_key_use(tx: Transaction, use: str) -> None:
     if before == use:
         return
     if before is not None and tx.accounts():
-        raise KeyUseChangedError(
-            f'this database was filled under a {before} key, and key.use is now "{use}": the purpose of a key cannot '
-            "change (T03). Use a new database and store (database.url, store.url) and let members authorize again"
-        )
+        raise _other_use(before, use)
     tx.set_note(KEY_USE_NOTE, use)
+
+
+def refuse_other_use(before: Settings, after: Settings) -> None:
+    """Let no running mirror change the purpose of its key (T03).
+
+    Args:
+        before: what it was started with.
+        after: what it shall go on with.
+
+    Raises:
+        KeyUseChangedError: the purpose differs.
+    """
+    if before.key.use is not after.key.use:
+        raise _other_use(before.key.use.value, after.key.use.value)
+
+
+def _other_use(before: str, after: str) -> KeyUseChangedError:
+    return KeyUseChangedError(
+        f'this database was filled under a {before} key, and key.use is now "{after}": the purpose of a key cannot '
+        "change (T03). Use a new database and store (database.url, store.url) and let members authorize again"
+    )
 
 
 @dataclass(slots=True)
@@ -230,9 +255,27 @@ def open_works(base: Base, settings: Settings) -> Works:
     return Works(base, settings, settings.rules(), gate, source, fetcher, caps.sustainable_per_hour())
 
 
+def operator_of(settings: Settings) -> Operator:
+    """Who operates the application, with the words of the privacy policy as they are now.
+
+    Raises:
+        OSError: the policy cannot be read.
+        UnicodeDecodeError: it is no text.
+    """
+    operator = settings.operator
+    return Operator(
+        application=operator.application,
+        purpose=operator.purpose,
+        contact=operator.contact,
+        privacy_policy=operator.privacy_policy.read_text(encoding="utf-8"),
+        awaiting_validation=settings.is_testing,
+    )
+
+
 def web_parts(
     base: Base,
     works: Callable[[], Works],
+    operator: Callable[[], Operator],
     settings: Settings,
     readiness: Callable[[], Awaitable[Sequence[str]]],
     on_damage: Callable[[ContentKey], None],
@@ -242,22 +285,11 @@ def web_parts(
     Args:
         base: database, files, clock, metrics.
         works: gives the works in force, since a reload replaces them.
-        settings: who operates it, and the admin token.
+        operator: gives who operates it, likewise.
+        settings: the admin token, and where members' pages are.
         readiness: what keeps the daemon from being ready.
         on_damage: told of stored files that are not what was stored.
     """
-    policy_text = settings.operator.privacy_policy.read_text(encoding="utf-8")
-
-    def operator() -> Operator:
-        now = works().settings
-        return Operator(
-            application=now.operator.application,
-            purpose=now.operator.purpose,
-            contact=now.operator.contact,
-            privacy_policy=policy_text,
-            awaiting_validation=now.is_testing,
-        )
-
     return WebParts(
         catalog=base.catalog,
         store=base.store,
@@ -268,6 +300,7 @@ def web_parts(
         readiness=readiness,
         on_damage=on_damage,
         admin_token=settings.secrets.admin_token.reveal(),
+        stamp=base.stamp,
         site_url=site_of(settings.api.authorize_url),
     )
 

@@ -5,85 +5,50 @@ ends the process at once: the boot gate of the next start decides what is still 
 """
 
 import asyncio
-import fcntl
 import os
 import signal
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 
-from ipsync.assembly import Base, Works, open_base, open_works, web_parts
+from ipsync.assembly import (
+    Base,
+    KeyUseChangedError,
+    Works,
+    open_base,
+    open_works,
+    operator_of,
+    refuse_other_use,
+    web_parts,
+)
 from ipsync.clock import monotonic_microseconds
 from ipsync.jobs.health import Health, publish, read_health, status_line
-from ipsync.policy.instants import SECOND, rfc3339
+from ipsync.policy.instants import SECOND, Duration, rfc3339, seconds
 from ipsync.ports.catalog import CatalogFailure
-from ipsync.ports.store import ContentKey
+from ipsync.ports.store import ContentKey, StoreFailure
+from ipsync.process import OneProcessLock, ServiceNotifier
 from ipsync.schedule import Nudge, Schedule, period_of
 from ipsync.settings import Settings, SettingsInvalid
 from ipsync.telemetry import Event, configure_logging, get_log
-from ipsync.web import WebServer
+from ipsync.web import Operator, WebServer
 
 _log = get_log(__name__)
 
-STOP_PATIENCE = 20 * SECOND
+COMMAND = "ipsync run"
+"""How the daemon calls itself to whoever finds the database taken."""
+
+STOP_PATIENCE: Duration = 20 * SECOND
+"""How long running jobs may take to end by themselves, at stop and reload."""
+
+LOCK_PATIENCE: Duration = 15 * SECOND
+"""How long a start waits for a command that works on the same database."""
+
+_LOCK_PAUSE_SECONDS = 0.1
+_LOOK_PATIENCE_SECONDS = 300.0
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class DaemonRefusedError(Exception):
     """The daemon does not start; the message says why and what to do."""
-
-
-class OneDaemonLock:
-    """Only one daemon works on a database (F27). The lock is the kernel's: it ends with the process."""
-
-    def __init__(self, database: Path) -> None:
-        """Name the lock after the database.
-
-        Args:
-            database: the database file; the lock lies beside it.
-        """
-        self._path = database.with_name(f"{database.name}.daemon-lock")
-        self._descriptor: int | None = None
-
-    def take(self) -> bool:
-        """Take the lock. Returns False where another process holds it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Let another take it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-class ServiceNotifier:
-    """Tells systemd how the service is (sd_notify), or nobody where there is no systemd."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        """Read where systemd listens.
-
-        Args:
-            environ: the environment of the process.
-        """
-        address = environ.get("NOTIFY_SOCKET", "")
-        # An abstract socket is written with @ and addressed with a zero byte.
-        self._address = "\0" + address[1:] if address.startswith("@") else address
-        watchdog = environ.get("WATCHDOG_USEC", "")
-        self.watchdog_seconds = int(watchdog) / 1_000_000 if watchdog.isdecimal() else None
-
-    def tell(self, *lines: str) -> None:
-        """Send state lines such as `READY=1`; a systemd that does not listen is no reason to fail."""
-        if not self._address:
-            return
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.sendto("\n".join(lines).encode(), self._address)
 
 
 class Daemon:
@@ -95,6 +60,8 @@ class Daemon:
         reload: Callable[[], Settings],
         environ: Mapping[str, str],
         on_ready: Callable[[str], None] | None = None,
+        *,
+        handles_signals: bool = True,
     ) -> None:
         """Prepare; nothing happens before `run`.
 
@@ -103,22 +70,39 @@ class Daemon:
             reload: reads the configuration again, on SIGHUP.
             environ: the environment, for systemd's socket.
             on_ready: told the address the web server listens at, once everything runs.
+            handles_signals: False where the process belongs to somebody else, e.g. the demo.
         """
-        self._settings = settings
+        self._settings = self._started_with = settings
         self._reload = reload
         self._notifier = ServiceNotifier(environ)
         self._on_ready = on_ready
+        self._handles_signals = handles_signals
         self._wake = asyncio.Event()
         self._stopping = False
+        self._patience = STOP_PATIENCE
         self._reload_asked = False
         self._fatal: BaseException | None = None
+        self._reloading = False
+        self._looked_at = 0.0
+        self._undo_logging: Callable[[], None] = lambda: None
+        self._operator: Operator | None = None
         self._works: Works | None = None
         self._schedule: Schedule | None = None
         self._health: Health | None = None
 
-    def stop(self) -> None:
-        """Ask the daemon to end in order."""
+    def stop(self, patience: Duration = STOP_PATIENCE) -> None:
+        """Ask the daemon to end in order.
+
+        Args:
+            patience: how long running jobs may take to end by themselves, microseconds.
+        """
         self._stopping = True
+        self._patience = min(self._patience, patience)
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Ask the daemon to read its configuration again."""
+        self._reload_asked = True
         self._wake.set()
 
     async def run(self) -> int:
@@ -128,23 +112,60 @@ class Daemon:
             The exit code: 0 after an orderly stop, 1 after a failure.
 
         Raises:
-            DaemonRefusedError: another daemon runs.
+            DaemonRefusedError: another process works on the database, or nothing can listen.
             CatalogFailure: the database cannot be used.
+            StoreFailure: the store cannot be used.
         """
-        undo_logging = self._configure_logging(self._settings)
-        lock = OneDaemonLock(self._settings.database.path)
-        if not lock.take():
-            undo_logging()
-            raise DaemonRefusedError(
-                f"another ipsync daemon works on {self._settings.database.path}: stop it first, "
-                "or give this one a database of its own (database.url)"
-            )
-        self._install_signals()
+        self._configure_logging(self._settings)
+        lock = OneProcessLock(self._settings.database.path)
         try:
+            self._install_signals()
+            if not await self._take(lock):
+                return 0
             return await self._live()
+        except (DaemonRefusedError, CatalogFailure, StoreFailure) as refusal:
+            _log.critical(Event.BOOT_REFUSED, str(refusal))
+            raise
         finally:
             lock.release()
-            undo_logging()
+            self._remove_signals()
+            self._undo_logging()
+
+    async def _take(self, lock: OneProcessLock) -> bool:
+        """Take the lock, waiting a little for a command to end. Returns False when asked to stop meanwhile."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds(LOCK_PATIENCE)
+        told = False
+        while not self._stopping:
+            try:
+                if lock.take(COMMAND):
+                    return True
+            except FileNotFoundError:
+                raise DaemonRefusedError(
+                    f"there is no folder {lock.path.parent} for the database: make it, or change database.url"
+                ) from None
+            except OSError as error:
+                raise DaemonRefusedError(
+                    f"{lock.path} cannot be used ({error.strerror}): the daemon's user must be able to read and write "
+                    "the database and its folder"
+                ) from error
+            holder = lock.holder()
+            if holder is not None and holder.command == COMMAND:
+                raise DaemonRefusedError(
+                    f"another ipsync daemon (process {holder.pid}) works on {self._settings.database.path}: stop it "
+                    "first, or give this one a database of its own (database.url)"
+                )
+            if loop.time() >= until:
+                raise DaemonRefusedError(
+                    f"{holder or 'another process'} works on {self._settings.database.path}: "
+                    "start the daemon when it has ended"
+                )
+            if holder is not None and not told:
+                told = True
+                _log.warning(Event.DAEMON_STARTING, f"Waiting for {holder} to end.", pid=holder.pid)
+                self._notifier.tell(f"STATUS=waiting for {holder} to end")
+            await asyncio.sleep(_LOCK_PAUSE_SECONDS)
+        return False
 
     async def _live(self) -> int:
         _log.info(Event.DAEMON_STARTING, "The daemon starts.", configuration=str(self._settings.file))
@@ -152,25 +173,41 @@ class Daemon:
         self._notifier.tell("STATUS=passing the boot gate")
         base = await open_base(self._settings, is_daemon=True)
         web: WebServer | None = None
+        beating: asyncio.Task[None] | None = None
         try:
             works = self._works = open_works(base, self._settings)
+            self._operator = operator_of(self._settings)
             await works.pass_boot_gate()
-            parts = web_parts(base, self._current_works, self._settings, self._readiness, self._damaged)
-            web = WebServer(parts)
-            address = await web.start(self._settings.web.host, self._settings.web.port)
-            self._begin_schedule(base, works)
-            self._notifier.tell("READY=1", f"STATUS=serving at {address}")
-            _log.info(Event.DAEMON_READY, "The daemon is ready.", address=address)
-            if self._on_ready is not None:
-                self._on_ready(address)
-            await self._wait(base)
+            if not self._stopping:
+                web, address = await self._listen(base)
+                self._begin_schedule(base, works)
+                beating = asyncio.create_task(self._beat(), name="watchdog")
+                self._notifier.tell("READY=1", f"STATUS=serving at {address}")
+                _log.info(Event.DAEMON_READY, "The daemon is ready.", address=address)
+                if self._on_ready is not None:
+                    self._on_ready(address)
+                await self._wait(base)
         finally:
+            if beating is not None:
+                beating.cancel()
             await self._end(base, web)
         if self._fatal is not None:
             _log.critical(Event.DAEMON_FAILED, "The daemon cannot go on.", cause=self._fatal)
             return 1
         _log.info(Event.DAEMON_STOPPED, "The daemon has stopped.")
         return 0
+
+    async def _listen(self, base: Base) -> tuple[WebServer, str]:
+        settings = self._settings
+        parts = web_parts(base, self._current_works, self._current_operator, settings, self._readiness, self._damaged)
+        web = WebServer(parts)
+        try:
+            return web, await web.start(settings.web.host, settings.web.port)
+        except OSError as error:
+            raise DaemonRefusedError(
+                f"cannot listen at {settings.web.listen} ({os.strerror(error.errno or 0)}): another program listens "
+                f"there, or the address is not this machine's; change web.listen in {settings.file}"
+            ) from error
 
     def _begin_schedule(self, base: Base, works: Works) -> None:
         window = works.rules.lease.window
@@ -180,6 +217,7 @@ class Daemon:
         ]
         self._schedule = Schedule(nudges, base.catalog, base.clock, base.metrics, self._fail, period_of(window, 1440))
         self._schedule.start()
+        self._looked_at = asyncio.get_running_loop().time()
 
     async def _look(self, base: Base, works: Works) -> None:
         """Measure, publish, save the clock's mark, tell systemd."""
@@ -188,12 +226,34 @@ class Daemon:
         publish(health, base.metrics)
         await works.look_at_budget()
         await base.save_clock()
+        self._looked_at = asyncio.get_running_loop().time()
         self._notifier.tell(f"STATUS={status_line(health)}")
+
+    @property
+    def _is_moving(self) -> bool:
+        """Whether jobs are nudged and come to an end; while one configuration replaces another, that is so too."""
+        if self._schedule is None or not (self._schedule.is_running or self._reloading):
+            return False
+        return asyncio.get_running_loop().time() - self._looked_at < _LOOK_PATIENCE_SECONDS
+
+    async def _beat(self) -> None:
+        """Feed systemd's watchdog. A daemon whose jobs stand still must be restarted."""
+        if self._notifier.watchdog_seconds is None:
+            return
+        while True:
+            if self._is_moving:
+                self._notifier.tell("WATCHDOG=1")
+            await asyncio.sleep(self._notifier.watchdog_seconds / 3)
 
     def _current_works(self) -> Works:
         if self._works is None:
             raise RuntimeError("the works are not open yet")
         return self._works
+
+    def _current_operator(self) -> Operator:
+        if self._operator is None:
+            raise RuntimeError("the operator is not known yet")
+        return self._operator
 
     def _damaged(self, key: ContentKey) -> None:
         """A stored file is not what was stored: have it erased and fetched anew."""
@@ -206,8 +266,8 @@ class Daemon:
         reasons: list[str] = []
         if self._stopping:
             reasons.append("stopping")
-        if self._schedule is None or not self._schedule.is_running:
-            reasons.append("the scheduler does not run")
+        elif not self._is_moving:
+            reasons.append("the jobs stand still")
         if self._health is None:
             reasons.append("nothing has been measured yet")
         elif not self._health.is_lawful:
@@ -215,72 +275,62 @@ class Daemon:
         return reasons
 
     async def _wait(self, base: Base) -> None:
-        """Until asked to stop: feed the watchdog, and reload when asked to."""
-        beat_seconds = (self._notifier.watchdog_seconds or 10.0) / 3
+        """Until asked to stop; reload when asked to."""
         while not self._stopping:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(beat_seconds):
-                    await self._wake.wait()
+            await self._wake.wait()
             self._wake.clear()
             if self._reload_asked and not self._stopping:
                 self._reload_asked = False
-                await self._reload_now(base)
-            # A scheduler that stands still must let systemd restart us.
-            if self._schedule is not None and self._schedule.is_running:
-                self._notifier.tell("WATCHDOG=1")
+                self._reloading = True
+                try:
+                    await self._reload_now(base)
+                finally:
+                    self._reloading = False
 
     async def _reload_now(self, base: Base) -> None:
         """Take over what may change while running; say what may not, and refuse what is wrong as a whole."""
         self._notifier.tell("RELOADING=1", f"MONOTONIC_USEC={monotonic_microseconds()}")
         try:
             settings = self._reload()
-        except SettingsInvalid as invalid:
+            refuse_other_use(self._started_with, settings)
+            # Whatever cannot be wired must show before anything is given up.
+            works, operator = self._current_works().rewired(settings), operator_of(settings)
+        except (SettingsInvalid, KeyUseChangedError, OSError, ValueError) as wrong:
+            problems = wrong.problems if isinstance(wrong, SettingsInvalid) else [wrong]
             _log.error(
                 Event.DAEMON_RELOAD_REFUSED,
                 "The changed configuration is wrong; the old one holds.",
-                problems="; ".join(str(problem) for problem in invalid.problems),
+                problems="; ".join(str(problem) for problem in problems),
             )
             self._notifier.tell("READY=1", "STATUS=the changed configuration is wrong; the old one holds")
             return
-        fixed = self._fixed_settings(self._settings, settings)
+        fixed = _need_restart(self._started_with, settings)
         if fixed:
             _log.warning(
                 Event.DAEMON_RELOADED, "Some settings take effect only after a restart.", settings=", ".join(fixed)
             )
         _log_odd(settings)
-        await self._take_over(base, settings)
+        await self._take_over(base, settings, works, operator)
         self._notifier.tell("READY=1", "STATUS=reloaded")
         _log.info(Event.DAEMON_RELOADED, "The configuration was read again.")
 
-    async def _take_over(self, base: Base, settings: Settings) -> None:
+    async def _take_over(self, base: Base, settings: Settings, works: Works, operator: Operator) -> None:
         before = self._current_works()
-        if self._schedule is not None:
-            await self._schedule.stop(STOP_PATIENCE)
+        # From here nothing is served that the new rules forbid; the jobs end under the old ones.
+        self._works, self._operator, self._settings = works, operator, settings
         self._configure_logging(settings)
-        works = self._works = before.rewired(settings)
+        if self._schedule is not None and not await self._schedule.stop(self._patience):
+            _log.warning(Event.DAEMON_RELOADED, "A job had to be cut off; it goes on under the new configuration.")
         await before.close_clients()
-        self._settings = settings
-        self._begin_schedule(base, works)
-
-    @staticmethod
-    def _fixed_settings(before: Settings, after: Settings) -> list[str]:
-        """Settings that were changed and need a restart."""
-        pairs = {
-            "database.url": (before.database.url, after.database.url),
-            "store.url": (before.store.url, after.store.url),
-            "web.listen": (before.web.listen, after.web.listen),
-            "web.public_url": (before.web.public_url, after.web.public_url),
-            "removal.window": (before.removal.window, after.removal.window),
-            "key.use": (before.key.use, after.key.use),
-            "operator": (before.operator, after.operator),
-        }
-        return [name for name, (old, new) in pairs.items() if old != new]
+        # Every job is nudged at once, so that nothing that came up meanwhile is lost.
+        if not self._stopping:
+            self._begin_schedule(base, works)
 
     async def _end(self, base: Base, web: WebServer | None) -> None:
         """Stop in order: no more nudges, no more answers, then the files and the database."""
         self._notifier.tell("STOPPING=1", "STATUS=stopping")
         _log.info(Event.DAEMON_STOPPING, "The daemon stops.", at=rfc3339(base.clock.now()))
-        if self._schedule is not None and not await self._schedule.stop(STOP_PATIENCE):
+        if self._schedule is not None and not await self._schedule.stop(self._patience):
             _log.warning(Event.DAEMON_STOPPING, "A job had to be cut off; it goes on at the next start.")
         if web is not None:
             await web.stop(5.0)
@@ -293,21 +343,37 @@ class Daemon:
 
     def _fail(self, error: BaseException) -> None:
         self._fatal = error
-        self.stop()
+        self.stop(0)
 
-    def _configure_logging(self, settings: Settings) -> Callable[[], None]:
+    def _configure_logging(self, settings: Settings) -> None:
+        self._undo_logging()
         secrets = [secret.reveal() for secret in settings.secrets.all() if secret]
-        return configure_logging(settings.log.level, settings.log.format, secrets)
+        self._undo_logging = configure_logging(settings.log.level, settings.log.format, secrets)
 
     def _install_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._ask_reload)
+        if self._handles_signals:
+            loop = asyncio.get_running_loop()
+            for number in _STOP_SIGNALS:
+                loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(signal.SIGHUP, self.reload)
 
-    def _ask_reload(self) -> None:
-        self._reload_asked = True
-        self._wake.set()
+    def _remove_signals(self) -> None:
+        if self._handles_signals:
+            for number in (*_STOP_SIGNALS, signal.SIGHUP):
+                asyncio.get_running_loop().remove_signal_handler(number)
+
+
+def _need_restart(started_with: Settings, now: Settings) -> list[str]:
+    """Settings that differ from those in force and stay so until a restart."""
+    pairs = {
+        "database.url": (started_with.database.url, now.database.url),
+        "store.url": (started_with.store.url, now.store.url),
+        "web.listen": (started_with.web.listen, now.web.listen),
+        "api.authorize_url": (started_with.api.authorize_url, now.api.authorize_url),
+        "admin_token": (started_with.secrets.admin_token, now.secrets.admin_token),
+        "state_key": (started_with.secrets.state_key, now.secrets.state_key),
+    }
+    return [name for name, (old, new) in pairs.items() if old != new]
 
 
 def _log_odd(settings: Settings) -> None:

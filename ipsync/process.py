@@ -1,0 +1,134 @@
+"""What this process is to the machine: who may checkpoint a database, what systemd is told, what a crash leaves.
+
+Knows nothing of ipsync's work; decides nothing but who was first.
+"""
+
+import ctypes
+import fcntl
+import os
+import resource
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_DUMPABLE = 4
+_HOLDER_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        pid: of the process; 0 where it did not say.
+        command: what it runs, e.g. `ipsync sync`; "" where it did not say.
+    """
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        """Name it for a message."""
+        return f"`{self.command}` (process {self.pid})" if self.command else "another process"
+
+
+class OneProcessLock:
+    """Only one process checkpoints a database: the daemon, or without one the command that erases (F27).
+
+    The lock is the kernel's and ends with the process, however that ends. What is written in the file
+    only names the holder.
+    """
+
+    def __init__(self, database: Path) -> None:
+        """Name the lock after the database.
+
+        Args:
+            database: the database file; the lock lies beside it.
+        """
+        self.path = database.with_name(f"{database.name}.daemon-lock")
+        self._descriptor: int | None = None
+
+    def take(self, command: str) -> bool:
+        """Take the lock. Returns False where another process holds it.
+
+        Args:
+            command: what this process runs, for whoever comes next.
+
+        Raises:
+            OSError: the file cannot be made or opened; without its folder there is no database either.
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        # A full disk must not keep anybody from erasing: then the holder stays unnamed.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {command}\n".encode()[:_HOLDER_BYTES], 0)
+        return True
+
+    def release(self) -> None:
+        """Let another take it."""
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def holder(self) -> Holder | None:
+        """Who holds it now; None where nobody does, or where we may not look."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, command = os.pread(descriptor, _HOLDER_BYTES, 0).decode(errors="replace").strip().partition(" ")
+            return Holder(int(pid), command) if pid.isdecimal() else Holder(0, "")
+        finally:
+            os.close(descriptor)
+        return None
+
+
+class ServiceNotifier:
+    """Tells systemd how the service is (sd_notify), or nobody where there is no systemd."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Read where systemd listens.
+
+        Args:
+            environ: the environment of the process.
+        """
+        address = environ.get("NOTIFY_SOCKET", "")
+        # An abstract socket is written with @ and addressed with a zero byte.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        watchdog = environ.get("WATCHDOG_USEC", "")
+        meant_for = environ.get("WATCHDOG_PID", "")
+        is_ours = meant_for in ("", str(os.getpid()))
+        self.watchdog_seconds = int(watchdog) / 1_000_000 if watchdog.isdecimal() and is_ours else None
+
+    def tell(self, *lines: str) -> None:
+        """Send state lines such as `READY=1`; a systemd that does not listen is no reason to fail."""
+        if not self._address:
+            return
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            # A queue that nobody empties must not hold up the daemon.
+            channel.setblocking(False)
+            channel.sendto("\n".join(lines).encode(), self._address)
+
+
+def forbid_core_dumps() -> None:
+    """See to it that a crash writes no tokens and no members' words to a disk (F35, I9).
+
+    The limit keeps the kernel from writing a file; the flag also keeps it from handing the dump to a
+    program, and other processes of the same user from reading our memory.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, AttributeError):  # a C library without prctl is no Linux
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
