@@ -5,91 +5,114 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import FAILED, output, session, settings_from
+from ipsync.cli import FAILED, FOUND, WRONG, examples, members, output, session
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ipsync.assembly import Works
     from ipsync.jobs.accounts import TakenIn
-    from ipsync.policy.accounts import Account
-    from ipsync.settings import Settings
+    from ipsync.policy.instants import Instant
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="Take members in, look after them, let them go.",
-    epilog="\n\n".join(
-        (
-            "Examples:",
-            "ipsync account add: shows the link at which a member authorizes the application",
-            "ipsync account list --json",
-            "ipsync account remove 31337: erases all copies of a member's documents",
-        )
+    epilog=examples(
+        "ipsync account add            # shows the link at which a member says yes",
+        "ipsync account list --json",
+        "ipsync account remove 31337   # erases all copies of a member's documents",
     ),
 )
 
-_POLL_SECONDS = 3.0
+_FIRST_POLL_SECONDS = 2.0
+_LONGEST_POLL_SECONDS = 15.0
+_POLL_GROWTH = 1.15
+_KEY_ONLY = ("state_key",)
 AccountName = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The member's user id or user name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
-@app.command("add")
+@app.command(
+    "add",
+    epilog=examples(
+        "ipsync account add",
+        "ipsync account add --timeout 60 < /dev/null   # asks ipernity every few seconds, for a minute",
+    ),
+)
 def add(
     ctx: typer.Context,
     as_json: AsJson = False,
     patience: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait for the member.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, max=3600, help="How long to wait for the member.")
     ] = 600,
 ) -> None:
     """Let a member authorize the application, on ipernity's own page.
 
-    Give the link to the member. When the member has said yes, press Enter, or wait: it is asked for every
-    few seconds. Adding a member again replaces the grant. With --json the first line is
-    {"authorize_url": ...} and the last is the account.
+    Give the link to the member and wait: ipernity is asked every few seconds, and at once when you press
+    Enter. Adding a member again replaces the grant. Ctrl-C gives up, and nobody is taken in.
+
+    With --json the first line is {"authorize_url": ...} and the second is the account.
     """
-    settings = settings_from(ctx)
-    taken = session.work_on(settings, lambda works: _authorize(works, settings, as_json, patience))
+    taken = session.work_on(ctx, lambda works: _authorize(works, as_json, patience))
     if as_json:
-        output.emit_json(_taken_json(taken), line=True)
+        output.emit_json(members.taken_json(taken), line=True)
         return
     account = taken.account
-    output.say(f"{'Authorized again' if taken.again else 'Authorized'}: {account.username} ({account.account_id}).")
+    output.say(
+        f"\n{session.who(account.account_id, account.username)} "
+        f"{'authorized the application again; the new grant holds' if taken.again else 'authorized the application'}."
+    )
     if taken.excess:
-        words = ", ".join(f"{area}: {level}" for area, level in sorted(taken.excess.items()))
-        output.say(f"The token grants more than is needed ({words}). It works, but less would do: see ipernity's page.")
-    output.say("Next: `ipsync sync` mirrors it now; a running daemon does so by itself.")
+        output.say(
+            f"It was granted more than is used: to {members.granted(taken.excess)}. ipsync never uses that; "
+            "the member can take it back on ipernity's page of authorized applications."
+        )
+    output.say("Next: a running daemon mirrors it by itself; without one: ipsync sync")
 
 
-async def _authorize(works: "Works", settings: "Settings", as_json: bool, patience: float) -> "TakenIn":
+async def _authorize(works: "Works", as_json: bool, patience_seconds: float) -> "TakenIn":
     import asyncio
 
-    from ipsync.ports.source import FrobUnused
+    from ipsync.ports.source import FrobUnused, Later, Malformed, QuotaReached
 
     url, frob = await works.accounts.begin()
     entered = _watch_enter(asyncio.get_running_loop())
     if as_json:
         output.emit_json({"authorize_url": url}, line=True)
     else:
-        areas = ", ".join(f"{area}: {level}" for area, level in sorted(settings.permissions.items()))
-        output.say(f"The member opens this page and says yes (asked for: {areas}):\n\n  {url}\n")
-        output.say("Then press Enter here, or wait.")
+        output.say(
+            f"The member opens this page, signed in at ipernity, and says yes\n"
+            f"(it asks for permission to {members.granted(works.rules.permissions)}):\n\n  {url}\n"
+        )
+        output.say("Waiting. Press Enter when the member has said yes; Ctrl-C gives up.")
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience
+    deadline, pause = loop.time() + patience_seconds, _FIRST_POLL_SECONDS
+    trouble = "the member did not say yes"
     while True:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_POLL_SECONDS):
+            async with asyncio.timeout(max(0.0, min(pause, deadline - loop.time()))):
                 await entered.wait()
+        was_told = entered.is_set()
         entered.clear()
-        with suppress(FrobUnused):
+        try:
             return await works.accounts.finish(frob)
-        if loop.time() > deadline:
+        except FrobUnused:
+            trouble = "the member did not say yes"
+            if was_told and not as_json:
+                output.say("ipernity knows of no yes yet; still waiting.")
+        except (Later, Malformed, QuotaReached) as failure:
+            # The page stays valid: one lost answer must not cost the member another visit.
+            trouble = f"ipernity gave no answer ({failure.reason})"
+        if loop.time() >= deadline:
             output.fail(
-                f"the member did not authorize the application within {patience:g} seconds",
-                "run `ipsync account add` again for a fresh link",
-                FAILED,
+                f"{trouble} within {patience_seconds:g} seconds", "for a fresh link: ipsync account add", FAILED
             )
+        # A member may take minutes; what is asked meanwhile counts against the budget (T21).
+        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
 
 
-def _watch_enter(loop: Any) -> Any:
+def _watch_enter(loop: "asyncio.AbstractEventLoop") -> "asyncio.Event":
     """An event that is set for each line on standard input; the end of input is no line."""
     import asyncio
     import sys
@@ -98,138 +121,187 @@ def _watch_enter(loop: Any) -> Any:
     entered = asyncio.Event()
 
     def read() -> None:
-        for _line in sys.stdin:
-            if loop.is_closed():
-                return
-            loop.call_soon_threadsafe(entered.set)
+        with suppress(OSError, RuntimeError, ValueError):  # the stream or the loop was closed meanwhile
+            while sys.stdin.readline():
+                loop.call_soon_threadsafe(entered.set)
 
     # A daemon thread, since a blocked read on a terminal cannot be ended.
     threading.Thread(target=read, name="standard input", daemon=True).start()
     return entered
 
 
-@app.command("list")
+@app.command("list", epilog=examples("ipsync account list", "ipsync account list --json"))
 def list_accounts(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show all accounts."""
+    """Show all accounts.
 
-    async def read(works: "Works") -> list[dict[str, Any]]:
-        accounts = await works.base.catalog.read(lambda view: view.accounts())
-        return [await _describe(works, account) for account in accounts]
+    "oldest check" tells when the document that waits longest was last seen at ipernity.
+    """
 
-    rows = session.work_on(settings_from(ctx, needs=("state_key",)), read)
+    async def read(works: "Works") -> "tuple[Instant, list[members.Shown]]":
+        return works.base.clock.now(), await members.look_at_all(works)
+
+    now, shown = session.work_on(ctx, read, needs=_KEY_ONLY)
     if as_json:
-        output.emit_json({"accounts": rows})
+        output.emit_json({"accounts": [entry.as_json() for entry in shown]})
         return
     output.print_table(
-        ("id", "member", "state", "documents", "hidden", "files", "size", "last verified", "trouble"),
+        ("id", "member", "state", "served", "hidden", "files", "size", "oldest check"),
         [
             (
-                row["account_id"],
-                row["username"],
-                row["state"],
-                row["documents"].get("live", 0),
-                sum(number for state, number in row["documents"].items() if state != "live"),
-                row["stored_files"],
-                session.size_text(row["stored_bytes"]),
-                row["oldest_verified_at"],
-                row["failure"] or None,
+                entry.account.account_id,
+                entry.account.username,
+                entry.account.state.value,
+                entry.served,
+                entry.documents - entry.served,
+                entry.figures.stored_files,
+                session.size_text(entry.figures.stored_bytes),
+                session.ago(entry.figures.oldest_verified_at, now) if entry.served else None,
             )
-            for row in rows
+            for entry in shown
         ],
-        empty="No member has authorized the application yet: `ipsync account add` shows the link.",
+        empty="No member has authorized the application yet. `ipsync account add` shows the link.",
+        elastic="member",
     )
+    for entry in shown:
+        if entry.account.failure:
+            output.say(f"{entry.who}: {entry.account.failure}")
 
 
-@app.command("show")
+@app.command("show", epilog=examples("ipsync account show 31337", "ipsync account show 31337 --json"))
 def show(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> None:
     """Show one account, with every consent the member ever gave."""
 
-    async def read(works: "Works") -> dict[str, Any]:
-        account = await session.find_account(works, name)
-        return await _describe(works, account, consents=True)
+    async def read(works: "Works") -> "tuple[Instant, members.Shown]":
+        return works.base.clock.now(), await members.look(works, await session.find_account(works, name))
 
-    row = session.work_on(settings_from(ctx, needs=("state_key",)), read)
+    now, shown = session.work_on(ctx, read, needs=_KEY_ONLY)
     if as_json:
-        output.emit_json(row)
+        output.emit_json(shown.as_json(consents=True))
         return
-    consents = row.pop("consents")
-    output.print_table(("", ""), [(key.replace("_", " "), _word(value)) for key, value in row.items()])
+    account, figures = shown.account, shown.figures
+    output.print_facts(
+        [
+            ("id", account.account_id),
+            ("user name", account.username),
+            ("real name", account.realname or None),
+            ("state", f"{account.state.value}: {shown.meaning}"),
+            ("trouble", account.failure or "none"),
+            ("may", members.granted(shown.permissions) or "nothing"),
+            ("granted beyond need", members.granted(shown.excess) or "nothing"),
+            ("taken in", session.moment(account.added_at, now)),
+            ("grant checked", session.moment(account.checked_at, now)),
+            ("oldest check", session.moment(figures.oldest_verified_at, now)),
+            ("documents", f"{shown.served} served, {shown.documents - shown.served} hidden"),
+            ("files", f"{figures.stored_files} ({session.size_text(figures.stored_bytes)})"),
+            ("being removed", session.counted(figures.open_removals, "document")),
+        ]
+    )
+    output.say("")
     output.print_table(
-        ("consent", "granted", "ended", "why", "permissions", "token fingerprint"),
+        ("consent", "from", "until", "ended by", "token's fingerprint"),
         [
             (
-                entry["consent_epoch"],
-                entry["granted_at"],
-                entry["ended_at"],
-                entry["ended_reason"] or None,
-                _word(entry["permissions"]),
-                entry["fingerprint"],
+                entry.consent_epoch,
+                session.clock_text(entry.granted_at),
+                session.clock_text(entry.ended_at) if entry.ended_at else "it holds",
+                entry.ended_reason or None,
+                entry.fingerprint[:16],
             )
-            for entry in consents
+            for entry in shown.consents
         ],
     )
 
 
-@app.command("check")
+@app.command("check", epilog=examples("ipsync account check 31337"))
 def check(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> None:
-    """Ask ipernity now whether the member's grant still holds. Twice no, and everything is erased."""
+    """Ask ipernity now whether the member's grant still holds.
 
-    async def ask(works: "Works") -> dict[str, Any]:
+    Where ipernity says no everything is hidden; where it says so twice, everything is erased. Exit code 3 says
+    that the grant does not hold, 1 that ipernity gave no answer.
+    """
+
+    async def ask(works: "Works") -> "tuple[members.Shown, bool]":
         account = await session.find_account(works, name)
-        await works.grants.run(account.account_id)
-        report = await works.grants.run(account.account_id) if await _is_doubted(works, account) else None
-        if report is not None and report.ended:
-            await works.purge.run()
-        return await _describe(works, await session.find_account(works, name))
+        report = await works.grants.run(account.account_id)
+        if report.doubted:
+            # One odd answer erases nothing (I10), so it is asked once more.
+            again = await works.grants.run(account.account_id)
+            if again.ended:
+                await works.purge.run()
+        is_answered = bool(report.checked or report.doubted or report.ended)
+        return await members.look(works, await session.find_account(works, name)), is_answered
 
-    row = session.work_on(settings_from(ctx), ask)
+    shown, is_answered = session.work_on(ctx, ask, erases=True)
+    account = shown.account
+    holds = is_answered and account.state.value in ("active", "paused")
     if as_json:
-        output.emit_json(row)
+        output.emit_json(shown.as_json() | {"answered": is_answered})
+    elif holds:
+        output.say(f"{shown.who}: the grant holds; {account.state.value}.")
+    elif is_answered or not shown.permissions:
+        output.say(f"{shown.who}: the grant does not hold; {account.state.value}: {shown.meaning}.")
     else:
-        trouble = f" ({row['failure']})" if row["failure"] else ""
-        output.say(f"{row['username']} ({row['account_id']}) is {row['state']}{trouble}.")
+        output.print_failure(
+            f"ipernity did not say whether the grant of {shown.who} holds"
+            + (f" ({account.failure})" if account.failure else ""),
+            "nothing was changed; `ipsync status` shows the request budget; try again",
+        )
+    if not holds:
+        output.leave(FOUND if is_answered or not shown.permissions else FAILED)
 
 
-async def _is_doubted(works: "Works", account: "Account") -> bool:
-    from ipsync.policy.accounts import AccountState
-
-    now = await works.base.catalog.read(lambda view: view.account(account.account_id))
-    return now is not None and now.state is AccountState.DOUBTED
-
-
-@app.command("pause")
+@app.command("pause", epilog=examples("ipsync account pause 31337"))
 def pause(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> None:
-    """Read an account no more. Its copies are hidden after 20/24 of the window and erased by its end."""
+    """Read an account no more.
 
-    async def change(works: "Works") -> dict[str, Any]:
+    Its copies are served while their leases last, then hidden, and erased before the law asks for it.
+    """
+
+    async def change(works: "Works") -> "tuple[Instant, Works, members.Shown]":
         account = await session.find_account(works, name)
-        return await _describe(works, await works.accounts.pause(account.account_id))
-
-    row = session.work_on(settings_from(ctx, needs=("state_key",)), change)
-    if as_json:
-        output.emit_json(row)
-    else:
-        output.say(
-            f"{row['username']} is paused. Without `ipsync account resume` its copies are erased at their deadline."
+        return (
+            works.base.clock.now(),
+            works,
+            await members.look(works, await works.accounts.pause(account.account_id)),
         )
 
+    now, works, shown = session.work_on(ctx, change, needs=_KEY_ONLY)
+    if as_json:
+        output.emit_json(shown.as_json())
+        return
+    output.say(f"{shown.who} is paused: it is not read any more.")
+    oldest, lease = shown.figures.oldest_verified_at, works.rules.lease
+    if oldest is not None and shown.served:
+        output.say(
+            f"Its {session.counted(shown.documents, 'document')} begin to be hidden "
+            f"{session.ago(lease.serve_until(oldest), now)} and erased {session.ago(lease.erase_from(oldest), now)}."
+        )
+    output.say(f"To read it again: ipsync account resume {shown.account.account_id}")
 
-@app.command("resume")
+
+@app.command("resume", epilog=examples("ipsync account resume 31337"))
 def resume(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> None:
     """Read a paused account again."""
 
-    async def change(works: "Works") -> dict[str, Any]:
+    async def change(works: "Works") -> "members.Shown":
         account = await session.find_account(works, name)
-        return await _describe(works, await works.accounts.resume(account.account_id))
+        return await members.look(works, await works.accounts.resume(account.account_id))
 
-    row = session.work_on(settings_from(ctx, needs=("state_key",)), change)
+    shown = session.work_on(ctx, change, needs=_KEY_ONLY)
     if as_json:
-        output.emit_json(row)
+        output.emit_json(shown.as_json())
     else:
-        output.say(f"{row['username']} is read again.")
+        output.say(f"{shown.who} is read again.")
 
 
-@app.command("remove")
+@app.command(
+    "remove",
+    epilog=examples(
+        "ipsync account remove 31337 --dry-run",
+        "ipsync account remove 31337",
+        "ipsync account remove 31337 --yes --json",
+    ),
+)
 def remove(
     ctx: typer.Context,
     name: AccountName,
@@ -239,32 +311,43 @@ def remove(
 ) -> None:
     """Let a member go: hide everything at once, forget the token, erase all copies.
 
-    Only the copies here go. Nothing at ipernity is changed or deleted.
+    Only the copies here go. Nothing at ipernity is changed or deleted. The record of the member's consent
+    stays.
     """
-    settings = settings_from(ctx, needs=("state_key",))
+    if as_json and not (yes or dry_run):
+        output.fail("--json asks nothing", "add --yes to erase, or --dry-run to see what would be", WRONG)
 
-    async def look(works: "Works") -> dict[str, Any]:
-        return await _describe(works, await session.find_account(works, name))
+    async def look(works: "Works") -> "members.Shown":
+        return await members.look(works, await session.find_account(works, name))
 
-    row = session.work_on(settings, look)
-    documents = sum(row["documents"].values())
+    shown = session.work_on(ctx, look, needs=_KEY_ONLY)
+    account = shown.account
+    who = shown.who
     if not as_json:
         output.say(
-            f"{row['username']} ({row['account_id']}): {documents} documents, {row['stored_files']} files, "
-            f"{session.size_text(row['stored_bytes'])}. Only these copies go; nothing at ipernity is touched."
+            f"{who}: {session.counted(shown.documents, 'document')}, "
+            f"{session.counted(shown.figures.stored_files, 'file')} "
+            f"({session.size_text(shown.figures.stored_bytes)}).\n"
+            "Only these copies go; nothing at ipernity is changed."
         )
     if dry_run:
         if as_json:
-            output.emit_json({"account_id": row["account_id"], "documents": documents, "files": row["stored_files"]})
+            counts = {"documents": shown.documents, "files": shown.figures.stored_files}
+            output.emit_json({"account_id": str(account.account_id), **counts})
         return
-    if not yes and not typer.confirm("Erase all copies of this member's documents?"):
+    if not yes and not output.confirm("Erase all copies of this member's documents?", without="add --yes"):
+        output.complain("Nothing was erased.")
         output.leave(FAILED)
+    _let_go(ctx, account.account_id, who, as_json)
 
+
+def _let_go(ctx: typer.Context, account_id: int, who: str, as_json: bool) -> None:
     async def let_go(works: "Works") -> dict[str, Any]:
-        owed = await works.accounts.remove(int(row["account_id"]))
-        report = await works.purge.run()
+        owed = await works.accounts.remove(account_id)
+        with output.progress("erasing"):
+            report = await works.purge.run()
         return {
-            "account_id": row["account_id"],
+            "account_id": str(account_id),
             "documents": owed,
             "files_erased": report.files,
             "bytes_erased": report.size_bytes,
@@ -272,73 +355,18 @@ def remove(
             "waiting_for_log": report.unscrubbed,
         }
 
-    with output.progress("erasing"):
-        done = session.work_on(settings, let_go)
+    done = session.work_on(ctx, let_go, needs=_KEY_ONLY, erases=True)
     if as_json:
         output.emit_json(done)
     else:
-        output.say(f"Erased: {done['documents']} documents, {done['files_erased']} files.")
-        if done["failed"]:
-            output.say(f"{done['failed']} could not be erased yet; the daemon goes on trying.")
+        output.say(
+            f"{who} is removed. Erased: {session.counted(done['documents'], 'document')}, "
+            f"{session.counted(done['files_erased'], 'file')} ({session.size_text(done['bytes_erased'])})."
+        )
         if done["waiting_for_log"]:
-            output.say("The running daemon clears the database's log within moments; `ipsync status` shows it.")
+            output.say(session.LOG_IS_CUT_LATER)
     if done["failed"]:
-        output.leave(FAILED)
-
-
-async def _describe(works: "Works", account: "Account", *, consents: bool = False) -> dict[str, Any]:
-    from ipsync.policy.accounts import excess_permissions
-
-    view_figures = await works.base.catalog.read(lambda view: view.account_figures())
-    history = await works.base.catalog.read(lambda view: view.consents(account.account_id))
-    figures = view_figures.get(account.account_id)
-    granted = dict(history[-1].permissions) if history and history[-1].ended_at is None else {}
-    row: dict[str, Any] = {
-        "account_id": str(account.account_id),
-        "username": account.username,
-        "realname": account.realname,
-        "state": account.state.value,
-        "consent_epoch": account.consent_epoch,
-        "permissions": granted,
-        "excess_permissions": excess_permissions(granted, works.rules.permissions),
-        "added_at": session.instant_text(account.added_at),
-        "checked_at": session.instant_text(account.checked_at),
-        "documents": {state.value: number for state, number in figures.documents.items()} if figures else {},
-        "stored_files": figures.stored_files if figures else 0,
-        "stored_bytes": figures.stored_bytes if figures else 0,
-        "oldest_verified_at": session.instant_text(figures.oldest_verified_at) if figures else None,
-        "open_removals": figures.open_removals if figures else 0,
-        "failure": account.failure,
-    }
-    if consents:
-        row["consents"] = [
-            {
-                "consent_epoch": entry.consent_epoch,
-                "granted_at": session.instant_text(entry.granted_at),
-                "ended_at": session.instant_text(entry.ended_at),
-                "ended_reason": entry.ended_reason,
-                "permissions": dict(entry.permissions),
-                "fingerprint": entry.fingerprint,
-            }
-            for entry in history
-        ]
-    return row
-
-
-def _taken_json(taken: "TakenIn") -> dict[str, Any]:
-    account = taken.account
-    return {
-        "account_id": str(account.account_id),
-        "username": account.username,
-        "realname": account.realname,
-        "state": account.state.value,
-        "consent_epoch": account.consent_epoch,
-        "permissions": dict(taken.permissions),
-        "excess_permissions": dict(taken.excess),
-    }
-
-
-def _word(value: object) -> str | None:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {word}" for key, word in sorted(value.items())) or None
-    return None if value in (None, "") else str(value)
+        output.fail(
+            f"{session.counted(done['failed'], 'document')} could not be erased yet",
+            "look at the disk, then: ipsync purge; a running daemon goes on trying",
+        )

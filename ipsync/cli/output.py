@@ -11,16 +11,20 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
 _ALLOWED_FORMAT_MARKS = "\u200c\u200d"
 """Zero-width joiners: scripts and emoji need them, and they hide nothing."""
 _ODD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MOST_COMBINING_MARKS = 4
+_GAP = 2
+"""Columns between two cells of a table."""
+_LEAST_ELASTIC = 12
 _PIPE_WIDTH = 4096
 """Columns where nobody looks at a terminal: nothing is cut or folded in a pipe."""
 
@@ -66,7 +70,13 @@ def plain(value: object, *, lines: bool = False) -> str:
 
 
 def prepare_streams() -> None:
-    """Let characters that the terminal's encoding does not have be shown as escapes instead of failing."""
+    """Let characters that the terminal's encoding does not have be shown as escapes instead of failing.
+
+    A stream that the caller closed (`>&-`) is as if it led nowhere.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # reason: for good
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -97,8 +107,29 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def say(text: str) -> None:
-    """Print a sentence, or lines, on standard output."""
+    """Print a sentence, or lines, on standard output, at once: somebody may wait for it in a pipe."""
     sys.stdout.write(plain(text, lines=True) + "\n")
+    sys.stdout.flush()
+
+
+def confirm(question: str, *, without: str) -> bool:
+    """Ask a yes-or-no question on standard error, so that standard output stays what it is.
+
+    Args:
+        question: answered by y or yes; everything else is no.
+        without: what to do where nobody can answer, e.g. "add --yes".
+    """
+    sys.stderr.write(f"{plain(question)} [y/N] ")
+    sys.stderr.flush()
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        complain("")
+        raise
+    if not answer:
+        complain("")
+        fail("nobody answered; nothing was done", without, 2)
+    return answer.strip().lower() in ("y", "yes")
 
 
 def complain(text: str) -> None:
@@ -161,7 +192,14 @@ def _jsonable(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} is not for JSON")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", empty: str = "") -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str = "",
+    empty: str = "",
+    elastic: str | None = None,
+) -> None:
     """Print a table for people. Columns of numbers are set to the right; None shows as "-".
 
     Args:
@@ -169,6 +207,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         rows: one value for each column; they are made harmless here.
         title: a line above.
         empty: what to say where there is no row.
+        elastic: the column whose texts are cut where the terminal is too narrow for all; others fold.
     """
     from rich.table import Table
     from rich.text import Text
@@ -177,13 +216,75 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     if not every and empty:
         say(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
+    cells = [[Text(plain("-" if value is None else value)) for value in row] for row in every]
+    if elastic is not None:
+        _cut(columns, cells, columns.index(elastic))
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for index, heading in enumerate(columns):
         numbers = bool(every) and all(_is_number(row[index]) for row in every)
         table.add_column(heading, justify="right" if numbers else "left", overflow="fold")
-    for row in every:
-        table.add_row(*(Text(plain("-" if value is None else value)) for value in row))
-    console().print(table)
+    for row in cells:
+        table.add_row(*row)
+    if title:
+        say(title)
+    show(table)
+
+
+def print_facts(facts: Iterable[tuple[str, object]], *, title: str = "") -> None:
+    """Print names and values below each other. None shows as "-".
+
+    Args:
+        facts: pairs; a value that is a Rich text keeps its style, everything else is made harmless here.
+        title: a line above.
+    """
+    if title:
+        say(title)
+    show(facts_table(facts))
+
+
+def facts_table(facts: Iterable[tuple[str, object]]) -> "RenderableType":
+    """What `print_facts` prints, for a live view."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, value if isinstance(value, Text) else Text(plain("-" if value is None else value)))
+    return table
+
+
+def show(renderable: "RenderableType") -> None:
+    """Print what Rich can draw; in a pipe without the spaces it fills lines with."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(renderable)
+        return
+    with screen.capture() as captured:
+        screen.print(renderable)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    sys.stdout.flush()
+
+
+def _cut(columns: Sequence[str], rows: "Sequence[list[Text]]", elastic: int) -> None:
+    """Cut the texts of one column, so that a row stays a line, but never below what can be read."""
+    from rich.cells import cell_len
+
+    screen = console()
+    widths = [
+        max([cell_len(heading), *(row[index].cell_len for row in rows)])
+        for index, heading in enumerate(columns)
+        if index != elastic
+    ]
+    room = max(screen.width - sum(widths) - _GAP * len(widths), cell_len(columns[elastic]), _LEAST_ELASTIC)
+    mark = "…" if screen.encoding.startswith("utf") else "..."
+    for row in rows:
+        text = row[elastic]
+        if text.cell_len > room:
+            text.truncate(room - len(mark))
+            text.rstrip()
+            text.append(mark)
 
 
 def _is_number(value: object) -> bool:

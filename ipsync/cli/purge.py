@@ -1,69 +1,71 @@
 """`ipsync purge`: erase what is due, now."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import output, session, settings_from
+from ipsync.cli import examples, output, session
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
+    from ipsync.policy.instants import Instant
+    from ipsync.policy.removals import Removal
+    from ipsync.policy.rules import Rules
+    from ipsync.ports.catalog import View
 
 app = typer.Typer(add_completion=False)
 
+_BATCH = 500
+_MOST_FILES = 1000
 
-@app.command(epilog="\n\n".join(("Examples:", "ipsync purge --dry-run: what is due, and why", "ipsync purge --json")))
+
+@app.command(
+    epilog=examples("ipsync purge --dry-run  # what is due, and why", "ipsync purge", "ipsync purge --json"),
+)
 def purge(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is due; erase nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Erase what is due: confirmed removals, leases and content that ran out. Needs no network."""
-    settings = settings_from(ctx, needs=("state_key",))
+    """Erase what is due.
+
+    That is: confirmed removals, documents whose lease ran out, files older than their time to live, and what
+    the configuration does not permit any more. A running daemon does this by itself. Needs no network.
+    """
     if dry_run:
-        rows = session.work_on(settings, _plan)
+        now, due = session.work_on(ctx, _plan, needs=("state_key",))
         if as_json:
-            output.emit_json({"due": rows})
-            return
-        output.print_table(
-            ("removal", "document", "account", "reason", "stage", "scope", "erase by"),
-            [tuple(row.values()) for row in rows],
-            title="Due now; nothing was erased." if rows else "",
-            empty="Nothing is due.",
-        )
+            output.emit_json({"due": [_as_json(removal) for removal in due]})
+        else:
+            _print_plan(now, due)
         return
-    done = session.work_on(settings, _purge)
+    done = session.work_on(ctx, _purge, needs=("state_key",), erases=True)
     if as_json:
         output.emit_json(done)
+    elif not (done["erased"] or done["failed"]):
+        output.say("Nothing was due.")
     else:
-        output.say(f"Erased: {done['erased']} removals, {done['files']} files, {session.size_text(done['bytes'])}.")
-        if done["waiting_for_log"]:
-            output.say("The running daemon clears the database's log within moments; `ipsync status` shows it.")
-    if done["failed"]:
-        output.fail(f"{done['failed']} removals could not be done", "see the log; they are tried again until they are")
+        output.say(
+            f"Erased: {session.counted(done['erased'], 'removal')}, {session.counted(done['files'], 'file')}, "
+            f"{session.size_text(done['bytes'])}."
+        )
+    if done["waiting_for_log"] and not as_json:
+        output.say(session.LOG_IS_CUT_LATER)
     if done["breaches"]:
-        output.complain(f"{done['breaches']} were done later than the law allows")
-
-
-async def _plan(works: "Works") -> list[dict[str, Any]]:
-    return [
-        {
-            "removal_id": removal.removal_id,
-            "document_id": str(removal.document_id),
-            "account_id": str(removal.account_id),
-            "reason": removal.reason.value,
-            "stage": removal.stage.value,
-            "scope": removal.scope.value,
-            "erase_by": session.instant_text(removal.erase_by),
-        }
-        for removal in await works.purge.plan()
-    ]
+        output.complain(f"{session.counted(done['breaches'], 'removal')} came later than the law allows.")
+    if done["failed"]:
+        output.fail(
+            f"{session.counted(done['failed'], 'removal')} could not be done",
+            "look at the disk, then run it again; a running daemon goes on trying",
+        )
 
 
 async def _purge(works: "Works") -> dict[str, Any]:
-    await works.expiry.apply_policy()
-    await works.expiry.run()
     with output.progress("erasing"):
+        await works.expiry.apply_policy()
+        await works.expiry.run()
         report = await works.purge.run()
     return {
         "erased": report.erased,
@@ -73,3 +75,84 @@ async def _purge(works: "Works") -> dict[str, Any]:
         "breaches": report.breaches,
         "waiting_for_log": report.unscrubbed,
     }
+
+
+async def _plan(works: "Works") -> "tuple[Instant, list[Removal]]":
+    """What is on record as due, and what a purge would find to be due though nobody has recorded it yet."""
+    now, catalog = works.base.clock.now(), works.base.catalog
+    due = await works.purge.plan()
+    known = {removal.document_id for removal in due}
+    cursor: int | None = 0
+    while cursor is not None:
+        # A batch at a time: whoever reads for long keeps the daemon from cutting the log.
+        found, cursor = await catalog.read(partial(_unrecorded, rules=works.rules, now=now, cursor=cursor))
+        due += [removal for removal in found if removal.document_id not in known]
+    expired = await catalog.read(partial(_expired_files, rules=works.rules, now=now))
+    return now, due + [removal for removal in expired if removal.document_id not in known]
+
+
+def _unrecorded(view: "View", rules: "Rules", now: "Instant", cursor: int) -> "tuple[list[Removal], int | None]":
+    from ipsync.policy.documents import DocumentState
+    from ipsync.policy.permission import bar
+    from ipsync.policy.removals import Reason, Stage
+    from ipsync.policy.sweeping import owe_document, suspect
+
+    batch = view.documents_after(cursor, _BATCH)
+    found: list[Removal] = []
+    for document in batch:
+        if document.state is DocumentState.DOOMED:
+            continue
+        if now - document.verified_at >= rules.lease.erase_age:
+            found.append(owe_document(document, Reason.EXPIRED, now, rules.lease, Stage.CONFIRMED, "deadline"))
+        elif bar(rules.view, document.account_id, document.facts, now):
+            found.append(suspect(document, Reason.POLICY_CHANGE, document.verified_at, now, rules.lease, "")[1])
+    return found, batch[-1].document_id if batch else None
+
+
+def _expired_files(view: "View", rules: "Rules", now: "Instant") -> "list[Removal]":
+    from ipsync.policy.removals import Reason
+    from ipsync.policy.sweeping import owe_files
+
+    found: list[Removal] = []
+    for names, ttl in rules.ttl.of_renditions():
+        expired = view.renditions_stored_before(now - ttl, names, _MOST_FILES)
+        documents = view.documents({entry.document_id for entry in expired})
+        found += [
+            owe_files(documents[entry.document_id], [entry.file.rendition], Reason.EXPIRED, now, rules.lease)
+            for entry in expired
+            if entry.document_id in documents
+        ]
+    return found
+
+
+def _as_json(removal: "Removal") -> dict[str, Any]:
+    return {
+        "removal_id": removal.removal_id or None,
+        "document_id": str(removal.document_id),
+        "account_id": str(removal.account_id),
+        "reason": removal.reason.value,
+        "stage": removal.stage.value,
+        "scope": removal.scope.value,
+        "erase_by": session.instant_text(removal.erase_by),
+    }
+
+
+def _print_plan(now: "Instant", due: "Sequence[Removal]") -> None:
+    """Show how much is due for which reason; the single documents are in the JSON."""
+    groups: dict[tuple[int, str, str], list[Instant]] = {}
+    for removal in due:
+        key = (removal.account_id, removal.reason.value, removal.scope.value)
+        groups.setdefault(key, []).append(removal.erase_by)
+    output.print_table(
+        ("account", "reason", "what", "how many", "by law"),
+        [
+            (account_id, reason, f"{scope}s" if scope == "document" else scope, len(deadlines), _by(deadlines, now))
+            for (account_id, reason, scope), deadlines in groups.items()
+        ],
+        title="Due now; nothing was erased. --json names each document." if groups else "",
+        empty="Nothing is due.",
+    )
+
+
+def _by(deadlines: "Sequence[Instant]", now: "Instant") -> str:
+    return session.ago(min(deadlines), now)

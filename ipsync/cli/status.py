@@ -1,24 +1,45 @@
 """`ipsync status`: are we within the law, by how much, and what is left of the budget?"""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import FOUND, output, session, settings_from
+from ipsync.cli import DONE, FOUND, WRONG, examples, output, session
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.text import Text
 
     from ipsync.assembly import Works
     from ipsync.ipernity.gate import GateSnapshot
     from ipsync.jobs.health import Health
+    from ipsync.policy.budget import Caps
+    from ipsync.policy.lease import Lease
+    from ipsync.process import Holder
 
 app = typer.Typer(add_completion=False)
 
 _REFRESH_SECONDS = 2.0
 
 
-@app.command(epilog="\n\n".join(("Examples:", "ipsync status", "ipsync status --watch", "ipsync status --json")))
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Everything that status shows, at one instant."""
+
+    health: "Health"
+    budget: "GateSnapshot"
+    caps: "Caps"
+    lease: "Lease"
+    holder: "Holder | None"
+
+
+@app.command(
+    epilog=examples(
+        "ipsync status",
+        "ipsync status --watch",
+        "ipsync status --watch --json   # a line every two seconds",
+    )
+)
 def status(
     ctx: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until Ctrl-C.")] = False,
@@ -28,41 +49,61 @@ def status(
 
     Exit code 3 says that something is held which should be gone.
     """
-    settings = settings_from(ctx, needs=("state_key",))
-    if watch and not as_json:
-        session.work_on(settings, _watch)
-        return
-    health, budget = session.work_on(settings, _look)
+    if watch:
+        if not as_json and not output.console().is_terminal:
+            output.fail("--watch draws on a terminal", "leave it out, or add --json for a line every 2 s", WRONG)
+        output.leave(_watch(ctx, as_json))
+    standing = session.work_on(ctx, _look, needs=("state_key",))
     if as_json:
-        output.emit_json(_as_json(health, budget))
+        output.emit_json(_as_json(standing))
     else:
-        output.console().print(_as_table(health, budget))
-    if not health.is_lawful:
+        output.print_facts(_facts(standing))
+    if not standing.health.is_lawful:
         output.leave(FOUND)
 
 
-async def _look(works: "Works") -> "tuple[Health, GateSnapshot]":
+async def _look(works: "Works") -> _Standing:
     from ipsync.jobs.health import read_health
+    from ipsync.process import OneProcessLock
 
     base = works.base
     health = await read_health(base.catalog, base.clock, works.rules.lease, works.believed_requests_per_hour)
-    return health, await works.gate.snapshot()
+    holder = OneProcessLock(works.settings.database.path).holder()
+    return _Standing(health, await works.gate.snapshot(), works.settings.caps(), works.rules.lease, holder)
 
 
-async def _watch(works: "Works") -> None:
-    import asyncio
+def _watch(ctx: typer.Context, as_json: bool) -> int:
+    """Show it again and again. Ctrl-C is how it ends, so that is no failure."""
+    newest: _Standing | None = None
 
-    from rich.live import Live
+    async def watch(works: "Works") -> None:
+        import asyncio
 
-    with Live(console=output.console(), screen=False, auto_refresh=False) as live:
-        while True:
-            live.update(_as_table(*await _look(works)), refresh=True)
-            await asyncio.sleep(_REFRESH_SECONDS)
+        from rich.live import Live
+
+        nonlocal newest
+        if as_json:
+            while True:
+                newest = await _look(works)
+                output.emit_json(_as_json(newest), line=True)
+                await asyncio.sleep(_REFRESH_SECONDS)
+        with Live(console=output.console(), auto_refresh=False, vertical_overflow="crop") as live:
+            while True:
+                newest = await _look(works)
+                live.update(output.facts_table(_facts(newest)), refresh=True)
+                await asyncio.sleep(_REFRESH_SECONDS)
+
+    try:
+        session.work_on(ctx, watch, needs=("state_key",))
+    except KeyboardInterrupt:
+        return FOUND if newest is not None and not newest.health.is_lawful else DONE
+    return DONE
 
 
-def _as_json(health: "Health", budget: "GateSnapshot") -> dict[str, Any]:
+def _as_json(standing: _Standing) -> dict[str, Any]:
     from ipsync.policy.instants import seconds
 
+    health, budget, holder = standing.health, standing.budget, standing.holder
     figures = health.figures
     return {
         "at": session.instant_text(health.at),
@@ -70,6 +111,7 @@ def _as_json(health: "Health", budget: "GateSnapshot") -> dict[str, Any]:
         "slack_seconds": seconds(health.slack),
         "oldest_lease_age_seconds": seconds(health.oldest_age),
         "overdue_documents": health.overdue,
+        "working": None if holder is None else {"pid": holder.pid, "command": holder.command},
         "accounts": {state.value: number for state, number in health.accounts.items()},
         "documents": {state.value: number for state, number in figures.documents.items()},
         "tombstones": figures.tombstones,
@@ -102,74 +144,109 @@ def _as_json(health: "Health", budget: "GateSnapshot") -> dict[str, Any]:
     }
 
 
-def _as_table(health: "Health", budget: "GateSnapshot") -> "RenderableType":
-    from rich.table import Table
-    from rich.text import Text
-
-    figures = health.figures
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    verdict = (
-        Text(f"yes; {session.span(health.slack)} to the nearest deadline", style="green")
-        if health.is_lawful
-        else Text(f"NO: {health.overdue} documents are held that should be gone", style="bold red")
-    )
-    rows: list[tuple[str, Text]] = [
-        ("within the law", verdict),
-        ("accounts", _counts({state.value: number for state, number in health.accounts.items()}) or Text("none yet")),
-        ("documents", _counts({state.value: number for state, number in figures.documents.items()})),
-        ("oldest lease", Text(session.span(health.oldest_age))),
-        ("being removed", _counts({stage.value: number for stage, number in figures.open_removals.items()})),
-        ("remembered as gone", Text(str(figures.tombstones))),
+def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
+    health, lease = standing.health, standing.lease
+    figures, plan = health.figures, health.plan
+    return [
+        ("within the law", _verdict(health)),
+        ("at work", _at_work(standing.holder)),
+        ("accounts", _counts({state.value: number for state, number in health.accounts.items()}) or "none yet"),
+        ("documents", _documents(health)),
+        (
+            "oldest check",
+            f"{session.span(health.oldest_age)} ago; served until {session.span(lease.serve_age)}, erased by "
+            f"{session.span(lease.window)}"
+            if figures.oldest_verified_at is not None
+            else "-",
+        ),
+        (
+            "being removed",
+            _counts({stage.value: number for stage, number in figures.open_removals.items()}) or "nothing",
+        ),
+        ("gone for good", session.counted(figures.tombstones, "document")),
         (
             "files",
-            Text(
-                f"{figures.stored_files} stored ({session.size_text(figures.stored_bytes)}), "
-                f"{figures.wanted_files} to fetch"
+            (
+                f"{figures.stored_files:,} stored ({session.size_text(figures.stored_bytes)}), "
+                f"{figures.wanted_files:,} to fetch"
             ),
         ),
         (
             "sweeps",
-            Text(
-                f"{health.plan.pages} pages every {session.span(health.plan.period)}: "
-                f"{health.plan.requests_per_hour:.1f} requests an hour; "
-                f"leases need {health.plan.utilization:.1%} of the budget"
-            ),
+            f"{session.counted(plan.pages, 'page')} every {session.span(plan.period)}: {plan.requests_per_hour:.0f} "
+            f"requests an hour. The leases alone need {_percent(plan.utilization)} of the budget"
+            if plan.pages
+            else "nothing to read yet",
         ),
-        ("budget left", _budget(health, budget)),
-        ("jobs", _jobs(health)),
+        ("requests left", _budget(standing)),
+        ("jobs", _jobs(standing)),
     ]
-    for label, text in rows:
-        table.add_row(label, text)
-    return table
 
 
-def _counts(counts: dict[str, int]) -> Any:
+def _verdict(health: "Health") -> "Text":
     from rich.text import Text
 
-    shown = {name: number for name, number in counts.items() if number}
-    return Text(", ".join(f"{number} {name}" for name, number in shown.items()) or "none")
+    if health.is_lawful:
+        return Text(f"yes; {session.span(health.slack)} to the nearest deadline", style="green")
+    held = f"{session.counted(health.overdue, 'document')} held that should be gone" if health.overdue else "overdue"
+    return Text(f"NO: {held}. Run: ipsync purge", style="bold red")
 
 
-def _budget(health: "Health", budget: "GateSnapshot") -> Any:
+def _at_work(holder: "Holder | None") -> "str | Text":
     from rich.text import Text
 
-    left = ", ".join(f"{entry.remaining}/{entry.limit} a {window}" for window, entry in budget.allowances.items())
-    text = Text(left)
+    from ipsync.daemon import COMMAND
+
+    if holder is None:
+        return Text("nothing: `ipsync run` starts the daemon", style="yellow")
+    return f"the daemon (process {holder.pid})" if holder.command == COMMAND else str(holder)
+
+
+def _documents(health: "Health") -> str:
+    from ipsync.policy.documents import DocumentState
+
+    counts = dict(health.figures.documents)
+    served = counts.pop(DocumentState.LIVE, 0)
+    hidden = _counts({state.value: number for state, number in counts.items()})
+    return f"{served:,} served" + (f"; hidden: {hidden}" if hidden else "")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
+
+
+def _percent(share: float) -> str:
+    return "less than 0.1 %" if 0 < share < 0.001 else f"{share * 100:.1f} %"
+
+
+def _budget(standing: _Standing) -> "Text":
+    from rich.text import Text
+
+    health, budget, caps = standing.health, standing.budget, standing.caps
+    parts = [
+        f"{entry.remaining:,} of {entry.limit:,} {word}"
+        for window, word in (("minute", "this minute"), ("hour", "this hour"), ("day", "today"))
+        if (entry := budget.allowances.get(window)) is not None
+    ]
+    # What is left of a second is over before it is read.
+    text = Text(f"{', '.join(parts)}; never more than {caps.per_second:g} a second")
     if budget.blocked_until > health.at:
-        text.append(f"\nstopped by ipernity for {session.span(budget.blocked_until - health.at)}", style="bold red")
+        text.append(
+            f"\nipernity's quota is reached; asked again {session.ago(budget.blocked_until, health.at)}",
+            style="bold red",
+        )
+    elif budget.rate_factor < 1:
+        text.append(f"\nslowed to {budget.rate_factor:.0%} after ipernity's quota was reached", style="yellow")
     return text
 
 
-def _jobs(health: "Health") -> Any:
+def _jobs(standing: _Standing) -> "Text":
     from rich.text import Text
 
     text = Text()
-    for run in sorted(health.job_runs.values(), key=lambda entry: entry.job):
-        if text:
-            text.append("\n")
-        text.append(f"{run.job} {session.ago(run.finished_at, health.at)}")
+    for run in sorted(standing.health.job_runs.values(), key=lambda entry: -entry.finished_at):
+        text.append(", " if text else "")
+        text.append(f"{run.job} {session.ago(run.finished_at, standing.health.at)}".replace(" ", "\u00a0"))
         if run.failure:
-            text.append(f" failed: {run.failure}", style="red")
-    return text or Text("none has run yet: `ipsync run` starts the daemon")
+            text.append(f" FAILED ({run.failure})", style="red")
+    return text or Text("the daemon has not run yet")

@@ -1,0 +1,156 @@
+"""What commands say about a member's account: its figures, its consents, its state, in words and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ipsync.cli import session
+
+if TYPE_CHECKING:
+    from ipsync.assembly import Works
+    from ipsync.jobs.accounts import TakenIn
+    from ipsync.policy.accounts import Account, Consent
+    from ipsync.ports.catalog import AccountFigures, View
+
+_AREAS = {
+    "doc": "documents",
+    "blog": "articles",
+    "post": "posts",
+    "network": "contacts and groups",
+    "profile": "profile",
+}
+
+STATES = {
+    "active": "it is read, and its documents are served",
+    "doubted": "ipernity refused its token once; everything is hidden until it is asked again",
+    "paused": "it is not read any more; its copies go when their leases run out",
+    "lost": "the member took the permission back; its copies are erased or being erased",
+    "closed": "the member's account is closed; its copies are erased or being erased",
+    "removed": "it was let go here; its copies are erased or being erased",
+}
+"""What each state means."""
+
+
+class Shown:
+    """One account as all commands show it."""
+
+    def __init__(
+        self, account: "Account", figures: "AccountFigures", consents: "Sequence[Consent]", needed: Mapping[str, str]
+    ) -> None:
+        """Keep what was read.
+
+        Args:
+            account: the account.
+            figures: its numbers.
+            consents: all of them, oldest first.
+            needed: the permissions that are used.
+        """
+        from ipsync.policy.accounts import excess_permissions
+
+        self.account = account
+        self.figures = figures
+        self.consents = consents
+        self.permissions = dict(consents[-1].permissions) if consents and consents[-1].ended_at is None else {}
+        self.excess = excess_permissions(self.permissions, needed)
+
+    @property
+    def who(self) -> str:
+        """The member for people."""
+        return session.who(self.account.account_id, self.account.username)
+
+    @property
+    def meaning(self) -> str:
+        """What its state means."""
+        return STATES[self.account.state.value]
+
+    @property
+    def documents(self) -> int:
+        """How many are held."""
+        return sum(self.figures.documents.values())
+
+    @property
+    def served(self) -> int:
+        """How many are served."""
+        from ipsync.policy.accounts import SERVED_STATES
+        from ipsync.policy.documents import DocumentState
+
+        live = self.figures.documents.get(DocumentState.LIVE, 0)
+        return live if self.account.state in SERVED_STATES else 0
+
+    def as_json(self, *, consents: bool = False) -> dict[str, Any]:
+        """The same for scripts."""
+        account, figures = self.account, self.figures
+        row: dict[str, Any] = {
+            "account_id": str(account.account_id),
+            "username": account.username,
+            "realname": account.realname,
+            "state": account.state.value,
+            "consent_epoch": account.consent_epoch,
+            "permissions": self.permissions,
+            "excess_permissions": self.excess,
+            "added_at": session.instant_text(account.added_at),
+            "checked_at": session.instant_text(account.checked_at),
+            "documents": {state.value: number for state, number in figures.documents.items()},
+            "stored_files": figures.stored_files,
+            "stored_bytes": figures.stored_bytes,
+            "oldest_verified_at": session.instant_text(figures.oldest_verified_at),
+            "open_removals": figures.open_removals,
+            "failure": account.failure,
+        }
+        if consents:
+            row["consents"] = [
+                {
+                    "consent_epoch": entry.consent_epoch,
+                    "granted_at": session.instant_text(entry.granted_at),
+                    "ended_at": session.instant_text(entry.ended_at),
+                    "ended_reason": entry.ended_reason,
+                    "permissions": dict(entry.permissions),
+                    "fingerprint": entry.fingerprint,
+                }
+                for entry in self.consents
+            ]
+        return row
+
+
+async def look(works: "Works", account: "Account") -> Shown:
+    """Read what is shown of an account."""
+    return (await look_at_all(works, [account]))[0]
+
+
+async def look_at_all(works: "Works", accounts: "Sequence[Account] | None" = None) -> list[Shown]:
+    """Read what is shown of accounts; without any, of all there are."""
+    from ipsync.ports.catalog import AccountFigures
+
+    needed = works.rules.permissions
+
+    def read(view: "View") -> list[Shown]:
+        figures = view.account_figures()
+        return [
+            Shown(
+                account,
+                figures.get(account.account_id) or AccountFigures(account.account_id),
+                view.consents(account.account_id),
+                needed,
+            )
+            for account in (view.accounts() if accounts is None else accounts)
+        ]
+
+    return await works.base.catalog.read(read)
+
+
+def taken_json(taken: "TakenIn") -> dict[str, Any]:
+    """An account just taken in, for scripts."""
+    account = taken.account
+    return {
+        "account_id": str(account.account_id),
+        "username": account.username,
+        "realname": account.realname,
+        "state": account.state.value,
+        "consent_epoch": account.consent_epoch,
+        "permissions": dict(taken.permissions),
+        "excess_permissions": dict(taken.excess),
+    }
+
+
+def granted(permissions: Mapping[str, str]) -> str:
+    """Permissions in words: `read documents, delete articles`."""
+    return ", ".join(f"{level} {_AREAS.get(area, area)}" for area, level in sorted(permissions.items()))
