@@ -83,6 +83,11 @@ def run(plan: Plan | None = None) -> list[Figure]:
     outcome = play(plan)
     if outcome.wrong:
         print(*outcome.wrong, sep="\n")
+    return figures(plan, outcome)
+
+
+def figures(plan: Plan, outcome: Outcome) -> list[Figure]:
+    """The lines of the table."""
     kills = f"{outcome.kills} kills, {outcome.early} before all pages were read"
     most = Goal(most=1)
     return [
