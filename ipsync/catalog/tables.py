@@ -19,6 +19,8 @@ WANTED_RENDITIONS = text("state IN ('wanted', 'failed')")
 STORED_RENDITIONS = text("state = 'stored'")
 SUSPECTED_REMOVALS = text("stage = 'suspected'")
 OWED_DOCUMENTS = text("scope = 'document' AND stage IN ('suspected', 'confirmed', 'intended')")
+OPEN_REQUESTS = text("gone_at IS NULL")
+REQUESTS_NOT_OUTSIDE = text("is_kept_outside = 0")
 """The conditions of partial indexes. A query that means to use one repeats it word for word."""
 
 
@@ -282,6 +284,52 @@ class RemovalRow(CatalogTable, table=True):
     attempts: int = Field(sa_type=Number)
     next_try_at: int = Field(sa_type=Number)
     certificate: str = Field(sa_type=Text)
+
+
+class RemovalRequestRow(CatalogTable, table=True):
+    """What an owner asked to have removed, and how that went. No word of theirs; never deleted."""
+
+    __tablename__ = "removal_request"
+    __table_args__ = (
+        Index("removal_request_by_subject", "scope", "subject_id"),
+        Index("removal_request_open", "request_id", sqlite_where=OPEN_REQUESTS, postgresql_where=OPEN_REQUESTS),
+        Index(
+            "removal_request_not_outside",
+            "request_id",
+            sqlite_where=REQUESTS_NOT_OUTSIDE,
+            postgresql_where=REQUESTS_NOT_OUTSIDE,
+        ),
+        _STRICT,
+    )
+
+    request_id: int | None = Field(sa_type=Number, default=None, primary_key=True)
+    scope: str = Field(sa_type=Text)
+    subject_id: int = Field(sa_type=Number)
+    account_id: int = Field(sa_type=Number)
+    received_at: int = Field(sa_type=Number)
+    hidden_at: int = Field(sa_type=Number)
+    erase_by: int = Field(sa_type=Number)
+    held_documents: int = Field(sa_type=Number)
+    held_files: int = Field(sa_type=Number)
+    held_bytes: int = Field(sa_type=Number)
+    consent_epoch: int = Field(sa_type=Number)
+    gone_at: int | None = Field(sa_type=Number)
+    ended_at: int | None = Field(sa_type=Number)
+    ended_by: str = Field(sa_type=Text)
+    is_kept_outside: int = Field(sa_type=Number)
+
+
+class RemovalRequestWordsRow(CatalogTable, table=True):
+    """Contact and note of a request: personal, and deleted when they are not needed any more."""
+
+    __tablename__ = "removal_request_words"
+    __table_args__ = (_STRICT,)
+
+    request_id: int = Field(
+        sa_type=Number, primary_key=True, foreign_key="removal_request.request_id", ondelete="CASCADE"
+    )
+    contact: str = Field(sa_type=Text)
+    note: str = Field(sa_type=Text)
 
 
 class TallyRow(CatalogTable, table=True):

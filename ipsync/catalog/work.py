@@ -1,19 +1,18 @@
 """The View and the Transaction: all topics in one object, on one connection inside one transaction."""
 
 from ipsync.catalog.accounts import AccountReading, AccountWriting
-from ipsync.catalog.documents import DocumentReading, DocumentWriting
-from ipsync.catalog.dooming import AccountDooming
 from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
 from ipsync.catalog.removals import RemovalReading
 from ipsync.catalog.renditions import RenditionReading, RenditionWriting
+from ipsync.catalog.requests import RequestReading, RequestWriting
 
 
 class SqlView(
     AccountReading,
     ListingReading,
-    DocumentReading,
+    RequestReading,
     RenditionReading,
     RemovalReading,
     FigureReading,
@@ -25,9 +24,8 @@ class SqlView(
 class SqlTransaction(
     AccountWriting,
     ListingWriting,
-    DocumentWriting,
+    RequestWriting,
     RenditionWriting,
-    AccountDooming,
     FigureReading,
     RecordWriting,
 ):

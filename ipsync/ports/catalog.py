@@ -16,6 +16,7 @@ from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import Reason, Removal, Stage
+from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ class AccountFigures:
     open_removals: int = 0
 
 
-class View(Protocol):
+class View(RequestView, Protocol):
     """One consistent reading of the catalog."""
 
     def account(self, account_id: int) -> Account | None:
@@ -233,7 +234,7 @@ class View(Protocol):
         ...
 
 
-class Transaction(View, Protocol):
+class Transaction(View, RequestChanges, Protocol):
     """One unit of work: all of it or nothing, and durable when `write` returns."""
 
     def put_account(self, account: Account) -> None:
