@@ -7,10 +7,12 @@ from sqlalchemy import bindparam, delete, select, update
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
+from ipsync.catalog.ledger import LedgerAppending
 from ipsync.catalog.sqlite import upsert
 from ipsync.catalog.tables import table
 from ipsync.policy.accounts import Account, AccountState, Consent, Grant
 from ipsync.policy.instants import Instant
+from ipsync.policy.ledger import consent_ended, consent_given
 
 _ACCOUNT = table("account")
 _GRANT = table("account_grant")
@@ -57,7 +59,7 @@ class AccountReading(Handle):
         return [_consent(row) for row in self._rows(_CONSENTS, account_id=account_id)]
 
 
-class AccountWriting(AccountReading):
+class AccountWriting(AccountReading, LedgerAppending):
     """The changes to members."""
 
     def put_account(self, account: Account) -> None:
@@ -79,7 +81,7 @@ class AccountWriting(AccountReading):
 
     def put_grant(self, grant: Grant, consent: Consent) -> None:
         """Make this the token that holds, ending a former consent with reason `replaced`, and record the consent."""
-        self._do(_END_CONSENT, of_account=grant.account_id, at=consent.granted_at, reason="replaced")
+        self._end_consents(grant.account_id, consent.granted_at, "replaced")
         self._do(
             _PUT_CONSENT,
             account_id=consent.account_id,
@@ -96,15 +98,21 @@ class AccountWriting(AccountReading):
             sealed_token=self._sealing.seal(grant.account_id, grant.token),
             permissions=_permissions_text(grant.permissions),
         )
+        self.append_ledger([consent_given(consent)])
 
     def end_grant(self, account_id: int, ended_at: Instant, reason: str) -> None:
         """Forget the token for good; the consent record stays, with its end."""
-        self._do(_END_CONSENT, of_account=account_id, at=ended_at, reason=reason)
+        self._end_consents(account_id, ended_at, reason)
         self._do(_FORGET_GRANT, account_id=account_id)
 
     def token_fingerprint(self, token: str) -> str:
         """A keyed digest by which a token can be recognized and not be found out."""
         return self._sealing.fingerprint(token)
+
+    def _end_consents(self, account_id: int, ended_at: Instant, reason: str) -> None:
+        ended = [consent for consent in self.consents(account_id) if consent.ended_at is None]
+        self._do(_END_CONSENT, of_account=account_id, at=ended_at, reason=reason)
+        self.append_ledger([consent_ended(account_id, entry.consent_epoch, ended_at, reason) for entry in ended])
 
 
 def _account(row: AnyRow) -> Account:

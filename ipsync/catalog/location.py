@@ -72,6 +72,11 @@ def reserve_file(path: Path) -> Path:
     return path.with_name(f"{path.name}-reserve")
 
 
+def heads_file(path: Path) -> Path:
+    """Where copies of the ledger's signed heads lie (see `heads.py`)."""
+    return path.with_name(f"{path.name}-heads")
+
+
 def log_file(path: Path) -> Path:
     """Where SQLite keeps its write-ahead log."""
     return path.with_name(f"{path.name}-wal")

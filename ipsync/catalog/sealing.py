@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ipsync.catalog.ledger_keys import LedgerKeys
 from ipsync.ports.catalog import CatalogCorrupt
 
 _VERSION = b"\x01"
@@ -36,6 +37,7 @@ class Sealing:
             raise ValueError("state_key is empty")
         self._cipher = AESGCM(_derive(state_key, b"ipsync token sealing"))
         self._digest_key = _derive(state_key, b"ipsync token fingerprint")
+        self.ledger = LedgerKeys(state_key)
         self._proof = _derive(state_key, b"ipsync state_key proof").hex()
 
     def seal(self, account_id: int, token: str) -> bytes:

@@ -334,7 +334,15 @@ def tally_triggers() -> Iterator[tuple[str, str]]:
             yield name, f"CREATE TRIGGER {name} AFTER {when} ON {kind} FOR EACH ROW{guard} BEGIN {steps} END"
 
 
+def ledger_triggers() -> Iterator[tuple[str, str]]:
+    """The triggers that refuse to change the ledger, as pairs of name and statement."""
+    for verb in ("UPDATE", "DELETE"):
+        name = f"ledger_entry_{verb.lower()}"
+        refusal = "SELECT RAISE(ABORT, 'the ledger is only ever appended to');"
+        yield name, f"CREATE TRIGGER {name} BEFORE {verb} ON ledger_entry BEGIN {refusal} END"
+
+
 @event.listens_for(METADATA, "after_create")
 def _create_triggers(_target: MetaData, connection: Connection, **_options: object) -> None:
-    for _, statement in tally_triggers():
+    for _, statement in (*tally_triggers(), *ledger_triggers()):
         connection.exec_driver_sql(statement)

@@ -21,11 +21,13 @@ from ipsync.catalog import sqlite
 from ipsync.catalog.budget_book import CatalogBudgetBook
 from ipsync.catalog.failures import CatalogFull
 from ipsync.catalog.gate import WriterGate
+from ipsync.catalog.heads import HeadsFile
 from ipsync.catalog.location import log_file
 from ipsync.catalog.reserve import Reserve
 from ipsync.catalog.schema import demand_head
 from ipsync.catalog.sealing import Sealing
 from ipsync.catalog.work import SqlTransaction, SqlView
+from ipsync.policy.ledger import LedgerHead
 from ipsync.ports.catalog import CatalogBroken, CatalogCorrupt, CatalogFailure
 
 T = TypeVar("T")
@@ -55,6 +57,8 @@ class SqliteCatalog:
         self._closed = False
         self._broken: CatalogBroken | None = None
         self._reserve = Reserve(path)
+        self._heads = HeadsFile(path)
+        self._heads_failure = ""
         self._full = False
         self._reading_engine = sqlite.reading_engine(path, busy_seconds)
         self._reading = threading.local()
@@ -126,7 +130,8 @@ class SqliteCatalog:
         with self._gate:
             try:
                 with self._writing.begin():
-                    result = work(SqlTransaction(self._writing, self._sealing, full=self._full))
+                    transaction = SqlTransaction(self._writing, self._sealing, full=self._full)
+                    result = work(transaction)
             except CatalogFull:
                 self._keep_reserve()
                 raise
@@ -135,6 +140,8 @@ class SqliteCatalog:
                 if isinstance(failure, CatalogFull):
                     self._make_room()
                 raise failure from error
+            if transaction.new_head is not None:
+                self._copy_head(transaction.new_head)
             self._keep_log_short()
         return result
 
@@ -155,7 +162,7 @@ class SqliteCatalog:
             self.read_now(lambda view: [view.grant(account.account_id) for account in view.accounts()])
         except CatalogCorrupt as failure:
             return [str(failure)]
-        return found
+        return [*found, self._heads_failure] if self._heads_failure else found
 
     def prove(self) -> None:
         """Refuse another schema, and another state_key, than this database was made with.
@@ -170,6 +177,7 @@ class SqliteCatalog:
             self.write_now(lambda transaction: transaction.set_note(_PROOF_NOTE, self._sealing.proof))
         else:
             self._sealing.check(proof)
+        self._catch_up_heads()
 
     def close_now(self) -> None:
         """As `close`, waiting in this thread."""
@@ -213,6 +221,26 @@ class SqliteCatalog:
             if self._checkpoints and self._log.stat().st_size > self._log_limit_bytes:
                 self._checkpoint()
                 self._keep_reserve()
+
+    def _copy_head(self, head: LedgerHead) -> None:
+        """Copy a head that was committed. The commit stands whatever happens here; the next copy covers this one."""
+        try:
+            self._heads.append(head)
+        except CatalogFailure as failure:
+            self._heads_failure = str(failure)
+        else:
+            self._heads_failure = ""
+
+    def _catch_up_heads(self) -> None:
+        """Copy the head that a process could not copy before it died.
+
+        A copy that is ahead is left for `ledger verify` to tell of, and a file that is missing is not made
+        anew: that would hide that it was taken away.
+        """
+        head, copied = self.read_now(lambda view: view.ledger_head()), self._heads.last()
+        if head is not None and copied is not None and copied.sequence < head.sequence:
+            with self._gate:
+                self._copy_head(head)
 
     def _checkpoint(self) -> bool:
         try:

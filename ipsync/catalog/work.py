@@ -2,6 +2,7 @@
 
 from ipsync.catalog.accounts import AccountReading, AccountWriting
 from ipsync.catalog.figures import FigureReading
+from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
 from ipsync.catalog.removals import RemovalReading
@@ -17,6 +18,7 @@ class SqlView(
     RemovalReading,
     FigureReading,
     RecordReading,
+    LedgerReading,
 ):
     """`ports.catalog.View` on SQL."""
 

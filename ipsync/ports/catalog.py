@@ -16,6 +16,7 @@ from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import Reason, Removal, Stage
+from ipsync.ports.ledger import LedgerView, LedgerWriting
 from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
 
@@ -97,7 +98,7 @@ class AccountFigures:
     open_removals: int = 0
 
 
-class View(RequestView, Protocol):
+class View(RequestView, LedgerView, Protocol):
     """One consistent reading of the catalog."""
 
     def account(self, account_id: int) -> Account | None:
@@ -234,7 +235,7 @@ class View(RequestView, Protocol):
         ...
 
 
-class Transaction(View, RequestChanges, Protocol):
+class Transaction(View, RequestChanges, LedgerWriting, Protocol):
     """One unit of work: all of it or nothing, and durable when `write` returns."""
 
     def put_account(self, account: Account) -> None:
