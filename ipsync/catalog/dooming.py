@@ -1,11 +1,11 @@
-"""A whole account goes: every document DOOMED and owed, in statements that each touch all of them (T15)."""
+"""Many documents at once, in statements that each touch all of them: an account goes (T15), or a listing is short."""
 
-from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy import bindparam, func, literal, null, select, update
 
 from ipsync.catalog.removals import OWED, REMOVAL, RemovalWriting
 from ipsync.catalog.sqlite import insert, one_of
 from ipsync.catalog.tables import table
-from ipsync.policy.documents import DocumentState
+from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason, Scope, Stage
@@ -63,6 +63,33 @@ _DOOM = (
         hidden_at=func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")),
     )
 )
+_UNNAMED = (
+    _DOCUMENT.c.account_id == bindparam("of_account"),
+    one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value, DocumentState.STALE.value)),
+    _DOCUMENT.c.verified_at < bindparam("before"),
+    _DOCUMENT.c.visibility == bindparam("of_visibility"),
+)
+_SUSPECTED = _OWED | {
+    "stage": literal(Stage.SUSPECTED.value),
+    "detected_at": bindparam("sent_at"),
+    "confirmed_at": null(),
+    "certificate": bindparam("evidence"),
+}
+_OWE_UNNAMED = insert(REMOVAL).from_select(
+    list(_SUSPECTED),
+    select(*(value.label(name) for name, value in _SUSPECTED.items())).where(
+        *_UNNAMED, _DOCUMENT.c.document_id.not_in(_HELD)
+    ),
+)
+_HIDE_UNNAMED = (
+    update(_DOCUMENT)
+    .where(*_UNNAMED)
+    .values(
+        state=DocumentState.SUSPECT.value,
+        absent_at=func.max(func.coalesce(_DOCUMENT.c.absent_at, 0), bindparam("sent_at")),
+        hidden_at=func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")),
+    )
+)
 
 
 class AccountDooming(RemovalWriting):
@@ -88,3 +115,38 @@ class AccountDooming(RemovalWriting):
         self._do(_DOOM, of_account=account_id, now=now)
         row = self._row(_COUNT, of_account=account_id)
         return 0 if row is None else int(row[0])
+
+    def suspect_unnamed(
+        self,
+        account_id: int,
+        visibility: Visibility,
+        before: Instant,
+        sent_at: Instant,
+        now: Instant,
+        lease: Lease,
+        certificate: str,
+    ) -> int:
+        """Hide and suspect what a complete sweep did not name; the bulk path of `policy.sweeping.suspect` (F12, F13).
+
+        A document that is owed already stays as it is owed. Returns how many were hidden.
+        """
+        self._do(
+            _OWE_UNNAMED,
+            of_account=account_id,
+            of_visibility=int(visibility),
+            before=before,
+            sent_at=sent_at,
+            now=now,
+            why=Reason.UNSHARED.value,
+            evidence=certificate,
+            erase_age=lease.erase_age,
+            window=lease.window,
+        )
+        return self._do(
+            _HIDE_UNNAMED,
+            of_account=account_id,
+            of_visibility=int(visibility),
+            before=before,
+            sent_at=sent_at,
+            now=now,
+        )
