@@ -21,6 +21,9 @@ SHORTEST_PERIOD_PARTS = 288
 MOST_PAGES = pages_of(1_000_000) + 2
 """After how many pages a sweep is cut off, whatever `pages` claims (F16)."""
 
+_LEAST_RATE = 1e-3
+"""Requests an hour: where less is believed to be allowed, a plan is still a number."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepPlan:
@@ -48,6 +51,7 @@ def plan_sweeps(pages: int, requests_per_hour: float, lease: Lease) -> SweepPlan
         lease: the thresholds.
     """
     shortest = max(1, lease.window // SHORTEST_PERIOD_PARTS)
+    requests_per_hour = max(requests_per_hour, _LEAST_RATE)
     affordable = round(pages / (SWEEP_SHARE * requests_per_hour) * HOUR)
     period = min(max(affordable, shortest), lease.recheck_age)
     return SweepPlan(
@@ -59,8 +63,11 @@ def plan_sweeps(pages: int, requests_per_hour: float, lease: Lease) -> SweepPlan
 
 
 def due_listings(listings: Sequence[Listing], now: Instant) -> list[Listing]:
-    """Those listings whose turn it is, the longest unswept first; sweeps already begun before new ones."""
-    due = [listing for listing in listings if listing.next_due_at <= now]
+    """Those listings whose turn it is, the longest unswept first; sweeps already begun before new ones.
+
+    A sweep that was begun is due until it is complete: what it has not named is not verified.
+    """
+    due = [listing for listing in listings if listing.sweep_started_at is not None or listing.next_due_at <= now]
     return sorted(due, key=lambda item: (item.sweep_started_at is None, item.completed_at or 0, item.next_due_at))
 
 

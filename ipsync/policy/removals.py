@@ -3,7 +3,7 @@
 A removal is an obligation with a deadline, a row and not a timer: a lost tick or a restart loses nothing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ipsync.policy.instants import Instant
@@ -99,6 +99,30 @@ def is_due(removal: Removal, now: Instant) -> bool:
     if now >= removal.erase_from:
         return True
     return removal.stage is not Stage.SUSPECTED and now >= removal.next_try_at
+
+
+DEADLINE = "deadline"
+"""The evidence where nobody confirmed: time was up."""
+
+
+def confirmed(removal: Removal, now: Instant, evidence: str, reason: Reason | None = None) -> Removal:
+    """A suspicion that has become certain, to be erased at once.
+
+    Args:
+        removal: SUSPECTED.
+        now: the lease clock.
+        evidence: what made it certain, without content; it joins what is there.
+        reason: where the evidence tells it better than the suspicion did.
+    """
+    return replace(
+        removal,
+        reason=removal.reason if reason is None else reason,
+        stage=Stage.CONFIRMED,
+        confirmed_at=now,
+        attempts=0,
+        next_try_at=0,
+        certificate=f"{removal.certificate}; {evidence}" if removal.certificate else evidence,
+    )
 
 
 def is_breach(removal: Removal, gone_at: Instant) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ipsync.policy.documents import (
+    Details,
     Document,
     DocumentState,
     Facts,
@@ -17,9 +18,9 @@ from ipsync.policy.documents import (
     Tombstone,
 )
 from ipsync.policy.instants import Instant
-from ipsync.policy.lease import Lease, observation_applies
+from ipsync.policy.lease import Lease, Standing, observation_applies, standing
 from ipsync.policy.permission import PermittedView, bar, reason_for
-from ipsync.policy.removals import OWN_REASONS, Reason, Removal, Scope, Stage
+from ipsync.policy.removals import DEADLINE, OWN_REASONS, Reason, Removal, Scope, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Held:
     Attributes:
         documents: by id.
         tombstones: by id.
-        renditions: by document id; for documents that are not in here, files are not compared.
+        renditions: every file of a document, by its id; for documents that are not in here, files are not compared.
     """
 
     documents: Mapping[int, Document]
@@ -49,7 +50,8 @@ class PagePlan:
         removals: obligations that arise; a document hidden by one is in `updated` too.
         withdrawn: ids whose open suspicion is over.
         returned: ids whose tombstone goes, since they came back.
-        ignored: ids that say nothing now: outside the view, standing tombstone, older answer, another's document.
+        ignored: ids that say nothing now: outside the view, standing tombstone, older answer, another's document,
+            a copy that is past its deadline.
         foreign: those of the ignored that we hold for another account (F15).
     """
 
@@ -85,19 +87,30 @@ def plan_page(
         now: the lease clock.
     """
     plan = PagePlan()
-    for item in listed:
-        document = held.documents.get(item.document_id)
+    # A page is a set (F15): what it names twice counts once.
+    for document_id, item in {item.document_id: item for item in listed}.items():
+        document = held.documents.get(document_id)
         if document is None:
-            _take_in(plan, account_id, sent_at, item, held.tombstones.get(item.document_id), view, now)
+            if not _take_in(plan, account_id, sent_at, item, held, view, now):
+                plan.ignored.append(document_id)
         elif document.account_id != account_id:
-            plan.ignored.append(item.document_id)
-            plan.foreign.append(item.document_id)
-        elif not observation_applies(document, sent_at) or sent_at < document.verified_at:
-            plan.ignored.append(item.document_id)
+            plan.ignored.append(document_id)
+            plan.foreign.append(document_id)
+        elif not renews(document, sent_at, lease, now):
+            plan.ignored.append(document_id)
         else:
-            files = held.renditions.get(item.document_id)
-            _compare(plan, sent_at, item, document, files, view, lease, now)
+            _compare(plan, sent_at, item, document, held.renditions.get(document_id), view, lease, now)
     return plan
+
+
+def renews(document: Document, sent_at: Instant, lease: Lease, now: Instant) -> bool:
+    """Whether an answer may speak for a document: it is news (F17), and the copy is not past its deadline.
+
+    At the age at which erasing starts nothing calls a copy back, whether or not a job has looked at it yet.
+    """
+    if standing(lease, document.verified_at, now) is Standing.OVERDUE:
+        return False
+    return observation_applies(document, sent_at) and sent_at >= document.verified_at
 
 
 def _take_in(
@@ -105,17 +118,16 @@ def _take_in(
     account_id: int,
     sent_at: Instant,
     item: ListedDocument,
-    tombstone: Tombstone | None,
+    held: Held,
     view: PermittedView,
     now: Instant,
-) -> None:
+) -> bool:
     if bar(view, account_id, item.facts, now) is not None:
-        plan.ignored.append(item.document_id)
-        return
+        return False
+    tombstone = held.tombstones.get(item.document_id)
     if tombstone is not None:
         if tombstone.stands or sent_at <= tombstone.since:
-            plan.ignored.append(item.document_id)
-            return
+            return False
         plan.returned.append(item.document_id)
     plan.added.append(
         Document(
@@ -131,6 +143,7 @@ def _take_in(
     plan.renditions += [
         Rendition(item.document_id, account_id, file) for file in item.files if file.rendition in view.renditions
     ]
+    return True
 
 
 def _compare(
@@ -156,10 +169,32 @@ def _compare(
         plan.renewed.append(document.document_id)
     else:
         plan.updated.append(
-            replace(document, facts=item.facts, state=DocumentState.LIVE, verified_at=sent_at, hidden_at=None)
+            replace(
+                _with_details_outdated(document, item.facts),
+                facts=item.facts,
+                state=DocumentState.LIVE,
+                verified_at=sent_at,
+                hidden_at=None,
+            )
         )
     if files is not None:
         _compare_files(plan, item, document, files, view, lease, now)
+
+
+def _with_details_outdated(document: Document, after: Facts) -> Document:
+    """The document, its details older than what changed, so that they are asked for anew.
+
+    By ipernity's own dates: our clock may be ahead of theirs. A new version's details go at once,
+    since addresses of its files came with them.
+    """
+    details_at = document.details_at
+    if details_at is None:
+        return document
+    if is_new_version(document.facts, after):
+        return replace(document, details=Details(), details_at=None)
+    if after.modified_at is not None and after.modified_at != document.facts.modified_at:
+        return replace(document, details_at=min(details_at, after.modified_at - 1))
+    return document
 
 
 def _compare_files(
@@ -173,29 +208,37 @@ def _compare_files(
 ) -> None:
     new_version = is_new_version(document.facts, item.facts)
     known = {rendition.file.rendition: rendition for rendition in files}
-    outdated: list[str] = []
-    for file in item.files:
-        if file.rendition not in view.renditions:
-            continue
-        rendition = known.get(file.rendition)
+    told = {file.rendition: file for file in item.files if file.rendition in view.renditions}
+    unwanted = {name for name, entry in known.items() if name not in view.renditions and not _is_going(entry)}
+    outdated: set[str] = set()
+    for name, file in told.items():
+        rendition = known.get(name)
         if rendition is None:
             plan.renditions.append(Rendition(item.document_id, document.account_id, file))
         elif new_version and rendition.state is RenditionState.STORED:
-            outdated.append(file.rendition)
+            outdated.add(name)
             plan.renditions.append(replace(rendition, file=file, state=RenditionState.ERASING))
         elif rendition.file.url != file.url:
             # A new address is worth a try at once; the stored bytes are still the same version.
             plan.renditions.append(replace(rendition, file=file, attempts=0, next_try_at=0))
+    if new_version:
+        # Their addresses are the old version's: without one, the row goes with the bytes (see `jobs.purge`).
+        untold = known.keys() - told.keys() - unwanted
+        outdated |= {name for name in untold if not _is_going(known[name])}
+        plan.renditions += [_without_address(known[name]) for name in sorted(untold)]
     if outdated:
         plan.removals.append(owe_files(document, outdated, Reason.REPLACED, now, lease))
-    unwanted = [
-        name
-        for name, rendition in known.items()
-        if name not in view.renditions and rendition.state is not RenditionState.ERASING
-    ]
     if unwanted:
         plan.removals.append(owe_files(document, unwanted, Reason.POLICY_CHANGE, now, lease))
-        plan.renditions += [replace(known[name], state=RenditionState.ERASING) for name in unwanted]
+        plan.renditions += [replace(known[name], state=RenditionState.ERASING) for name in sorted(unwanted)]
+
+
+def _is_going(rendition: Rendition) -> bool:
+    return rendition.state is RenditionState.ERASING
+
+
+def _without_address(rendition: Rendition) -> Rendition:
+    return replace(rendition, file=replace(rendition.file, url=""), state=RenditionState.ERASING)
 
 
 def is_new_version(before: Facts, after: Facts) -> bool:
@@ -224,7 +267,7 @@ def suspect(
         lease: the thresholds.
         certificate: the evidence, without content.
     """
-    certain = reason is Reason.POLICY_CHANGE
+    certain = reason in OWN_REASONS
     hidden = replace(
         document,
         state=DocumentState.DOOMED if certain else DocumentState.SUSPECT,
@@ -232,7 +275,23 @@ def suspect(
         hidden_at=document.hidden_at if document.hidden_at is not None else now,
     )
     removal = owe_document(hidden, reason, now, lease, Stage.CONFIRMED if certain else Stage.SUSPECTED, certificate)
-    return hidden, removal
+    return hidden, removal if certain else replace(removal, detected_at=sent_at)
+
+
+def overdue(document: Document, now: Instant, lease: Lease) -> tuple[Document, Removal]:
+    """Doom a document at the deadline: whatever ipernity would say, it goes (I2).
+
+    Nothing is known but its last verification; from then on it may have been withdrawn.
+    """
+    doomed = doom(document, now)
+    owed = owe_document(doomed, Reason.EXPIRED, now, lease, Stage.CONFIRMED, DEADLINE)
+    return doomed, replace(owed, first_unsafe_at=document.verified_at)
+
+
+def doom(document: Document, now: Instant) -> Document:
+    """The document as DOOMED: hidden, and nothing calls it back."""
+    hidden_at = document.hidden_at if document.hidden_at is not None else now
+    return replace(document, state=DocumentState.DOOMED, hidden_at=hidden_at)
 
 
 def owe_document(
