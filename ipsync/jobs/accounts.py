@@ -6,6 +6,7 @@ from functools import partial
 
 from ipsync.jobs.obligations import end_account
 from ipsync.policy.accounts import (
+    GRANTED_STATES,
     Account,
     AccountState,
     Consent,
@@ -100,9 +101,9 @@ class Accounts:
     def _take_in(self, tx: Transaction, granted: Granted) -> TakenIn:
         now = self._clock.now()
         known = tx.account(granted.account_id)
-        present = [entry for entry in tx.accounts() if entry.state in (AccountState.ACTIVE, AccountState.PAUSED)]
+        present = {entry.account_id for entry in tx.accounts(GRANTED_STATES)}
         most = self._rules.accounts_most
-        if most is not None and len(present) >= most and known not in present:
+        if most is not None and len(present) >= most and granted.account_id not in present:
             raise AccountRefusedError(
                 f"an API key that awaits validation is for tests: no more than {most} accounts (key.status, T04)"
             )

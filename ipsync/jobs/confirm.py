@@ -4,19 +4,20 @@ A suspected document is hidden already; what is decided here is only whether it 
 false alarm. Where no answer can be had, the deadline decides (the purge job).
 """
 
-from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import partial
+from enum import Enum, auto
 
 from ipsync.jobs.obligations import doubt_account
-from ipsync.policy.accounts import GRANTED_STATES, Grant
+from ipsync.jobs.restraint import Restraint
+from ipsync.policy.accounts import SERVED_STATES, Account, Grant
 from ipsync.policy.documents import Document, DocumentState
 from ipsync.policy.instants import Instant
-from ipsync.policy.lease import observation_applies
 from ipsync.policy.permission import bar, reason_for
 from ipsync.policy.planning import next_try
-from ipsync.policy.removals import Reason, Removal, Stage
+from ipsync.policy.removals import Reason, Removal, Stage, confirmed
 from ipsync.policy.rules import Rules
+from ipsync.policy.sweeping import renews
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import (
@@ -34,6 +35,8 @@ from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
 
+_LOOKED_AT = 500
+
 
 @dataclass(slots=True)
 class ConfirmReport:
@@ -42,6 +45,19 @@ class ConfirmReport:
     confirmed: int = 0
     withdrawn: int = 0
     unanswered: int = 0
+
+
+class _Verdict(Enum):
+    CONFIRMED = auto()
+    WITHDRAWN = auto()
+    VOID = auto()  # the suspicion was settled otherwise meanwhile, or the answer is no news
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    removal: Removal
+    account: Account
+    grant: Grant
 
 
 class Confirm:
@@ -60,6 +76,7 @@ class Confirm:
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
+        self._restraint = Restraint(rules.lease)
 
     async def run(self, limit: int = 100) -> ConfirmReport:
         """Ask about up to `limit` suspicions, the nearest deadline first.
@@ -67,46 +84,76 @@ class Confirm:
         An account that cannot be asked blocks no other; a spent budget ends the run.
         """
         report = ConfirmReport()
-        now = self._clock.now()
-        suspicions, grants = await self._catalog.read(lambda view: _suspicions(view, now, limit))
-        by_account: defaultdict[int, list[Removal]] = defaultdict(list)
-        for removal in suspicions:
-            by_account[removal.account_id].append(removal)
-        for account_id, removals in by_account.items():
-            grant = grants.get(account_id)
-            if grant is not None and not await self._ask_all(removals, grant, report):
-                break
+        if self._restraint.holds(self._clock.now()):
+            return report
+        blocked: set[int] = set()
+        for question in await self._questions(limit):
+            if question.account.account_id in blocked:
+                continue
+            try:
+                await self._ask(question, report)
+            except SourceFailure as failure:
+                await self._take_note(question, failure, report)
+                if isinstance(failure, (GrantLost, AccountClosed)):
+                    blocked.add(question.account.account_id)
+                if not self._restraint.failed(failure, self._clock.now()):
+                    break
+            else:
+                self._restraint.answered()
         return report
 
-    async def _ask_all(self, removals: list[Removal], grant: Grant, report: ConfirmReport) -> bool:
-        """Ask about one account's suspicions. Returns whether others may still be asked."""
-        for removal in removals:
-            try:
-                await self._ask(removal, grant, report)
-            except (GrantLost, AccountClosed) as failure:
-                now = self._clock.now()
-                await self._catalog.write(partial(doubt_account, account_id=grant.account_id, failure=failure, now=now))
-                return True
-            except (QuotaReached, KeyRefused):
-                return False
-            except SourceFailure as failure:
-                report.unanswered += 1
-                await self._put_off(removal, failure)
-        return True
-
-    async def _ask(self, removal: Removal, grant: Grant, report: ConfirmReport) -> None:
-        try:
-            seen = await self._source.document(removal.account_id, grant.token, removal.document_id, Lane.CONFIRMATION)
-        except Gone:
+    async def _questions(self, limit: int) -> list[_Question]:
+        """What to ask, in order. Suspicions that nobody can be asked about are put off, so that they block nobody."""
+        questions: list[_Question] = []
+        while len(questions) < limit:
             now = self._clock.now()
-            done = await self._catalog.write(lambda tx: _settle(tx, removal, Reason.DELETED, "doc.get error 1", now))
-            report.confirmed += done
-            return
-        now = self._clock.now()
-        withdrawn = await self._catalog.write(lambda tx: self._judge(tx, removal, seen, now))
-        report.withdrawn += withdrawn
-        report.confirmed += not withdrawn
-        if withdrawn:
+            known = {question.removal.removal_id for question in questions}
+            found, unaskable = await self._catalog.read(lambda view: _find(view, now, known))  # noqa: B023  # reason: awaited at once
+            questions += found
+            if not unaskable:
+                break
+            later = now + self._rules.lease.window // 48
+            await self._catalog.write(lambda tx: _put_off(tx, unaskable, later))  # noqa: B023  # reason: awaited at once
+        return questions[:limit]
+
+    async def _take_note(self, question: _Question, failure: SourceFailure, report: ConfirmReport) -> None:
+        now, lease, removal = self._clock.now(), self._rules.lease, question.removal
+        if isinstance(failure, (GrantLost, AccountClosed)):
+            await self._catalog.write(lambda tx: doubt_account(tx, question.account, failure, now, lease))
+        elif not isinstance(failure, (QuotaReached, KeyRefused)):
+            report.unanswered += 1
+            attempts = removal.attempts + 1
+            later = next_try(now, attempts, lease.window // 2880, lease.window // 48)
+            await self._catalog.write(lambda tx: _put_off(tx, [removal.removal_id], later, attempts))
+            _log.warning(
+                Event.CONFIRM_UNANSWERED,
+                "A suspicion could not be confirmed yet; the document stays hidden.",
+                account_id=removal.account_id,
+                document_id=removal.document_id,
+                reason=failure.reason,
+                code=failure.code,
+            )
+
+    async def _ask(self, question: _Question, report: ConfirmReport) -> None:
+        removal, token = question.removal, question.grant.token
+        try:
+            seen = await self._source.document(removal.account_id, token, removal.document_id, Lane.CONFIRMATION)
+        except Gone:
+            verdict = await self._catalog.write(
+                lambda tx: self._settle(tx, removal.removal_id, Reason.DELETED, "doc.get error 1")
+            )
+        else:
+            verdict = await self._catalog.write(lambda tx: self._judge(tx, removal, seen))
+        if verdict is _Verdict.CONFIRMED:
+            report.confirmed += 1
+            _log.info(
+                Event.CONFIRM_ANSWERED,
+                "A suspicion was right: the document is not shared any more, and is being erased.",
+                account_id=removal.account_id,
+                document_id=removal.document_id,
+            )
+        elif verdict is _Verdict.WITHDRAWN:
+            report.withdrawn += 1
             _log.info(
                 Event.REMOVAL_WITHDRAWN,
                 "A suspicion was a false alarm: the document is shared as before.",
@@ -114,46 +161,58 @@ class Confirm:
                 document_id=removal.document_id,
             )
 
-    def _judge(self, tx: Transaction, removal: Removal, seen: Seen, now: Instant) -> bool:
-        """Apply what ipernity showed. Returns whether the suspicion was false."""
+    def _judge(self, tx: Transaction, removal: Removal, seen: Seen) -> _Verdict:
+        """Apply what ipernity showed."""
+        now, rules = self._clock.now(), self._rules
         document = tx.documents([removal.document_id]).get(removal.document_id)
         current = tx.removal(removal.removal_id)
         if document is None or current is None or current.stage is not Stage.SUSPECTED:
-            return False
-        barred = bar(self._rules.view, removal.account_id, seen.facts, now)
+            return _Verdict.VOID
+        barred = bar(rules.view, removal.account_id, seen.facts, now)
         if barred is not None:
             reason = reason_for(barred, document.facts, seen.facts)
-            _settle(tx, removal, reason, f"doc.get: {barred.value}", now)
-            return False
-        if not observation_applies(document, seen.sent_at):
-            return False
+            return self._settle(tx, removal.removal_id, reason, f"doc.get: {barred.value}")
+        if not renews(document, seen.sent_at, rules.lease, now):
+            return _Verdict.VOID
         tx.update_documents([_seen_again(document, seen)])
         tx.update_removals([replace(current, stage=Stage.WITHDRAWN)])
-        return True
+        return _Verdict.WITHDRAWN
 
-    async def _put_off(self, removal: Removal, failure: SourceFailure) -> None:
-        window = self._rules.lease.window
-        attempts = removal.attempts + 1
-        later = next_try(self._clock.now(), attempts, window // 2880, window // 48)
-        await self._catalog.write(lambda tx: _try_later(tx, removal.removal_id, attempts, later))
-        _log.warning(
-            Event.CONFIRM_UNANSWERED,
-            "A suspicion could not be confirmed yet; the document stays hidden.",
-            account_id=removal.account_id,
-            document_id=removal.document_id,
-            reason=failure.reason,
-            code=failure.code,
-        )
+    def _settle(self, tx: Transaction, removal_id: int, reason: Reason, evidence: str) -> _Verdict:
+        current = tx.removal(removal_id)
+        if current is None or current.stage is not Stage.SUSPECTED:
+            return _Verdict.VOID
+        tx.update_removals([confirmed(current, self._clock.now(), evidence, reason)])
+        doomed = [replace(entry, state=DocumentState.DOOMED) for entry in tx.documents([current.document_id]).values()]
+        tx.update_documents(doomed)
+        return _Verdict.CONFIRMED
 
 
-def _suspicions(view: View, now: Instant, limit: int) -> tuple[list[Removal], dict[int, Grant]]:
-    removals = view.suspicions(now, limit)
-    grants: dict[int, Grant] = {}
-    for account_id in {removal.account_id for removal in removals}:
-        account, grant = view.account(account_id), view.grant(account_id)
-        if account is not None and account.state in GRANTED_STATES and grant is not None:
-            grants[account_id] = grant
-    return removals, grants
+def _find(view: View, now: Instant, known: Collection[int]) -> tuple[list[_Question], list[int]]:
+    """The next suspicions that are due: what can be asked about, and what cannot now.
+
+    Accounts that are doubted or gone are not asked with a token that ipernity refuses (F18).
+    """
+    members: dict[int, tuple[Account, Grant] | None] = {}
+    questions: list[_Question] = []
+    unaskable: list[int] = []
+    for removal in view.suspicions(now, _LOOKED_AT):
+        if removal.account_id not in members:
+            members[removal.account_id] = _member(view, removal.account_id)
+        member = members[removal.account_id]
+        if member is None:
+            unaskable.append(removal.removal_id)
+        elif removal.removal_id not in known:
+            questions.append(_Question(removal, *member))
+    return questions, unaskable
+
+
+def _member(view: View, account_id: int) -> tuple[Account, Grant] | None:
+    account = view.account(account_id)
+    if account is None or account.state not in SERVED_STATES:
+        return None
+    grant = view.grant(account_id)
+    return None if grant is None else (account, grant)
 
 
 def _seen_again(document: Document, seen: Seen) -> Document:
@@ -169,21 +228,11 @@ def _seen_again(document: Document, seen: Seen) -> Document:
     return replace(document, facts=facts, state=DocumentState.LIVE, verified_at=seen.sent_at, hidden_at=None)
 
 
-def _settle(tx: Transaction, removal: Removal, reason: Reason, certificate: str, now: Instant) -> bool:
-    current = tx.removal(removal.removal_id)
-    if current is None or current.stage is not Stage.SUSPECTED:
-        return False
-    evidence = f"{current.certificate}; {certificate}" if current.certificate else certificate
+def _put_off(tx: Transaction, removal_ids: Collection[int], later: Instant, attempts: int | None = None) -> None:
+    current = [entry for entry in map(tx.removal, removal_ids) if entry is not None and entry.stage is Stage.SUSPECTED]
     tx.update_removals(
-        [replace(current, reason=reason, stage=Stage.CONFIRMED, confirmed_at=now, next_try_at=0, certificate=evidence)]
+        [
+            replace(entry, next_try_at=later, attempts=entry.attempts if attempts is None else attempts)
+            for entry in current
+        ]
     )
-    document = tx.documents([removal.document_id]).get(removal.document_id)
-    if document is not None:
-        tx.update_documents([replace(document, state=DocumentState.DOOMED)])
-    return True
-
-
-def _try_later(tx: Transaction, removal_id: int, attempts: int, later: Instant) -> None:
-    current = tx.removal(removal_id)
-    if current is not None and current.stage is Stage.SUSPECTED:
-        tx.update_removals([replace(current, attempts=attempts, next_try_at=later)])

@@ -3,23 +3,26 @@
 Nobody is asked. What is only old is hidden; what is past the deadline is doomed, irrevocably (design §3).
 """
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ipsync.policy.documents import Details, Document, DocumentState, RenditionState
+from ipsync.jobs.media_keeping import key_of
+from ipsync.policy.documents import RENDITIONS, Details, Document, DocumentState, RenditionState
 from ipsync.policy.instants import Instant
 from ipsync.policy.permission import bar
-from ipsync.policy.removals import Reason, Stage
+from ipsync.policy.removals import DEADLINE, Reason, Scope, Stage, confirmed
 from ipsync.policy.rules import Rules
-from ipsync.policy.sweeping import owe_document, owe_files, suspect
-from ipsync.ports.catalog import Catalog, Transaction
+from ipsync.policy.sweeping import overdue, owe_files, suspect
+from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.store import ContentKey
 from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
 
 _BATCH = 500
+_MANY = 10_000
 
 
 @dataclass(slots=True)
@@ -31,14 +34,12 @@ class ExpiryReport:
         overdue: documents doomed at the deadline.
         files: stored files past their TTL.
         details: descriptions and tags past their TTL.
-        barred: documents our own configuration no longer permits.
     """
 
     stale: int = 0
     overdue: int = 0
     files: int = 0
     details: int = 0
-    barred: int = 0
 
 
 class Expiry:
@@ -64,11 +65,12 @@ class Expiry:
         while found := await self._catalog.write(self._hide_stale):
             report.stale += found
         for names, ttl in self._rules.ttl.of_renditions():
-            before = self._clock.now() - ttl
-            while found := await self._catalog.write(partial(self._expire_files, names=names, before=before)):
-                report.files += found
+            report.files += await self._expire_files(names, self._clock.now() - ttl, Reason.EXPIRED)
         while found := await self._catalog.write(self._expire_details):
             report.details += found
+        if report.details:
+            # Overwritten is not enough: the words lie in the write-ahead log too (T09).
+            await self._catalog.scrub()
         if report.stale or report.overdue:
             _log.warning(
                 Event.LEASE_EXPIRED,
@@ -81,19 +83,29 @@ class Expiry:
     async def apply_policy(self) -> int:
         """Go through everything held and owe the erasure of what the configuration does not permit now.
 
+        In passing it mends what should not be: every hidden document is owed, so that none stays behind.
+
         Returns:
             How many documents were barred.
         """
         barred, cursor = 0, 0
         while True:
-            found, last = await self._catalog.write(partial(self._bar_batch, cursor=cursor))
-            barred += found
-            if last is None:
+            batch = await self._catalog.read(partial(_after, cursor=cursor))
+            if not batch:
                 break
-            cursor = last
-        if barred:
+            cursor = batch[-1].document_id
+            if any(self._bars(entry) or _is_hidden(entry) for entry in batch):
+                barred += await self._catalog.write(
+                    partial(self._mend, document_ids=[entry.document_id for entry in batch])
+                )
+        unwanted = tuple(name for name in RENDITIONS if name not in self._rules.view.renditions)
+        files = await self._expire_files(unwanted, self._clock.now() + 1, Reason.POLICY_CHANGE)
+        if barred or files:
             _log.info(
-                Event.POLICY_APPLIED, "Documents left the permitted view by our own configuration.", documents=barred
+                Event.POLICY_APPLIED,
+                "Documents or files left the permitted view by our own configuration.",
+                documents=barred,
+                files=files,
             )
         return barred
 
@@ -107,28 +119,38 @@ class Expiry:
 
     def _doom_overdue(self, tx: Transaction) -> int:
         now, lease = self._clock.now(), self._rules.lease
-        hidden = {DocumentState.LIVE, DocumentState.STALE, DocumentState.SUSPECT}
-        overdue = tx.documents_unverified_since(now - lease.erase_age + 1, _BATCH, states=hidden)
-        doomed = [_doomed(entry, now) for entry in overdue]
-        tx.update_documents(doomed)
-        tx.add_removals(
-            [owe_document(entry, Reason.EXPIRED, now, lease, Stage.CONFIRMED, "deadline") for entry in doomed]
+        held = {DocumentState.LIVE, DocumentState.STALE, DocumentState.SUSPECT}
+        found = tx.documents_unverified_since(now - lease.erase_age + 1, _BATCH, states=held)
+        pairs = [overdue(entry, now, lease) for entry in found]
+        tx.update_documents([doomed for doomed, _ in pairs])
+        # A suspicion that nobody answered keeps its own reason: what was suspected is not merely old.
+        suspicions = tx.removals(
+            stages={Stage.SUSPECTED}, document_ids=[entry.document_id for entry in found], limit=_BATCH
         )
-        return len(overdue)
+        tx.update_removals([confirmed(entry, now, DEADLINE) for entry in suspicions])
+        suspected = {entry.document_id for entry in suspicions}
+        tx.add_removals([owed for _, owed in pairs if owed.document_id not in suspected])
+        return len(found)
 
-    def _expire_files(self, tx: Transaction, names: tuple[str, ...], before: Instant) -> int:
+    async def _expire_files(self, names: tuple[str, ...], before: Instant, reason: Reason) -> int:
+        files = 0
+        while found := await self._catalog.write(partial(self._expire_some, names=names, before=before, reason=reason)):
+            files += found
+        return files
+
+    def _expire_some(self, tx: Transaction, names: tuple[str, ...], before: Instant, reason: Reason) -> int:
         now, lease = self._clock.now(), self._rules.lease
         expired = tx.renditions_stored_before(before, names, _BATCH)
-        documents = tx.documents({entry.document_id for entry in expired})
-        tx.set_rendition_state(
-            [ContentKey(entry.account_id, entry.document_id, entry.file.rendition) for entry in expired],
-            RenditionState.ERASING,
-        )
+        tx.set_rendition_state([key_of(entry) for entry in expired], RenditionState.ERASING)
+        by_document: defaultdict[int, list[str]] = defaultdict(list)
+        for entry in expired:
+            by_document[entry.document_id].append(entry.file.rendition)
+        documents = tx.documents(by_document)
         tx.add_removals(
             [
-                owe_files(documents[entry.document_id], [entry.file.rendition], Reason.EXPIRED, now, lease)
-                for entry in expired
-                if entry.document_id in documents
+                owe_files(documents[document_id], going, reason, now, lease)
+                for document_id, going in by_document.items()
+                if documents[document_id].state is not DocumentState.DOOMED  # that takes them along
             ]
         )
         return len(expired)
@@ -138,19 +160,50 @@ class Expiry:
         tx.update_documents([replace(entry, details=Details(), details_at=None) for entry in old])
         return len(old)
 
-    def _bar_batch(self, tx: Transaction, cursor: int) -> tuple[int, int | None]:
-        now, rules = self._clock.now(), self._rules
-        batch = tx.documents_after(cursor, _BATCH)
-        barred = [
-            suspect(entry, Reason.POLICY_CHANGE, entry.verified_at, now, rules.lease, "configuration")
-            for entry in batch
-            if entry.state is not DocumentState.DOOMED and bar(rules.view, entry.account_id, entry.facts, now)
+    def _bars(self, document: Document) -> bool:
+        if document.state is DocumentState.DOOMED:
+            return False
+        return bar(self._rules.view, document.account_id, document.facts, self._clock.now()) is not None
+
+    def _mend(self, tx: Transaction, document_ids: Collection[int]) -> int:
+        """Owe what the configuration bars. Returns how many documents that were."""
+        now, lease = self._clock.now(), self._rules.lease
+        pairs = [
+            suspect(entry, Reason.POLICY_CHANGE, entry.verified_at, now, lease, "configuration")
+            for entry in tx.documents(document_ids).values()
+            if self._bars(entry)
         ]
-        tx.update_documents([hidden for hidden, _ in barred])
-        tx.add_removals([removal for _, removal in barred])
-        return len(barred), batch[-1].document_id if batch else None
+        tx.update_documents([hidden for hidden, _ in pairs])
+        tx.add_removals([removal for _, removal in pairs])
+        self._owe_hidden(tx, document_ids)
+        return len(pairs)
+
+    def _owe_hidden(self, tx: Transaction, document_ids: Collection[int]) -> None:
+        """Owe the removal of hidden documents that nobody would ever erase: SUSPECT or DOOMED, and not owed."""
+        hidden = {entry.document_id: entry for entry in tx.documents(document_ids).values() if _is_hidden(entry)}
+        acting = (Stage.SUSPECTED, Stage.CONFIRMED, Stage.INTENDED)
+        for removal in tx.removals(stages=acting, document_ids=hidden, limit=_MANY):
+            if removal.scope is Scope.DOCUMENT:
+                hidden.pop(removal.document_id, None)
+        if not hidden:
+            return
+        now, lease, found = self._clock.now(), self._rules.lease, "found hidden without a removal"
+        tx.add_removals(
+            [
+                suspect(entry, Reason.UNSHARED, entry.absent_at or entry.verified_at, now, lease, found)[1]
+                if entry.state is DocumentState.SUSPECT
+                else replace(overdue(entry, now, lease)[1], certificate=found)
+                for entry in hidden.values()
+            ]
+        )
+        _log.error(
+            Event.REMOVAL_OPENED, "Hidden documents were not owed to be erased; now they are.", documents=len(hidden)
+        )
 
 
-def _doomed(document: Document, now: Instant) -> Document:
-    hidden_at = document.hidden_at if document.hidden_at is not None else now
-    return replace(document, state=DocumentState.DOOMED, hidden_at=hidden_at)
+def _after(view: View, cursor: int) -> list[Document]:
+    return view.documents_after(cursor, _BATCH)
+
+
+def _is_hidden(document: Document) -> bool:
+    return document.state in (DocumentState.SUSPECT, DocumentState.DOOMED)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ipsync.jobs.obligations import doubt_account, end_account, note_failure
+from ipsync.jobs.obligations import doubt_account, end_account, remember_state, state_before_doubt
+from ipsync.jobs.restraint import Restraint
 from ipsync.policy.accounts import (
     GRANTED_STATES,
     Account,
@@ -59,6 +60,7 @@ class Grants:
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
+        self._restraint = Restraint(rules.lease)
 
     @property
     def check_period(self) -> Duration:
@@ -66,21 +68,23 @@ class Grants:
         return self._rules.lease.window // 2
 
     async def run(self, account_id: int | None = None) -> GrantsReport:
-        """Check every grant that is due; with `account_id`, that one, due or not."""
+        """Check every grant that is due, doubted accounts first; with `account_id`, that one, due or not."""
         report = GrantsReport()
         now = self._clock.now()
+        if account_id is None and self._restraint.holds(now):
+            return report
         due = await self._catalog.read(partial(_due, now=now, account_id=account_id))
         for account, grant in due:
             try:
                 await self._check(account, grant, report)
-            except (QuotaReached, KeyRefused):
-                break
             except SourceFailure as failure:
-                report.unanswered += 1
-                retry_at = next_try(now, account.failures + 1, self.check_period // 360, self.check_period // 4)
-                await self._catalog.write(
-                    partial(_put_off, account_id=account.account_id, words=failure.reason, retry_at=retry_at)
-                )
+                if not isinstance(failure, (QuotaReached, KeyRefused)):
+                    report.unanswered += 1
+                    await self._catalog.write(partial(self._put_off, asked=account, words=failure.reason))
+                if not self._restraint.failed(failure, self._clock.now()):
+                    break
+            else:
+                self._restraint.answered()
         return report
 
     async def _check(self, account: Account, grant: Grant, report: GrantsReport) -> None:
@@ -88,63 +92,115 @@ class Grants:
         try:
             granted = await self._source.check_grant(grant.token, lane)
         except (GrantLost, AccountClosed) as failure:
-            now = self._clock.now()
             if account.state is AccountState.DOUBTED:
-                await self._catalog.write(partial(self._end, account_id=account.account_id, failure=failure, now=now))
-                report.ended += 1
+                report.ended += await self._end(account, failure)
             else:
-                await self._catalog.write(
-                    partial(doubt_account, account_id=account.account_id, failure=failure, now=now)
-                )
-                report.doubted += 1
+                report.doubted += await self._doubt(account, failure)
             return
         report.checked += 1
-        now = self._clock.now()
-        await self._catalog.write(partial(self._renew, account_id=account.account_id, granted=granted, now=now))
+        await self._judge(account, granted)
 
-    def _end(self, tx: Transaction, account_id: int, failure: SourceFailure, now: Instant) -> None:
-        account = tx.account(account_id)
-        if account is None or account.state is not AccountState.DOUBTED:
-            return
+    async def _doubt(self, account: Account, failure: SourceFailure) -> bool:
+        now, lease = self._clock.now(), self._rules.lease
+        hidden = await self._catalog.write(lambda tx: doubt_account(tx, account, failure, now, lease))
+        if hidden:
+            _log.warning(
+                Event.ACCOUNT_DOUBTED,
+                "An account was hidden: its grant seems lost.",
+                account_id=account.account_id,
+                reason=failure.reason,
+            )
+        return hidden
+
+    async def _end(self, account: Account, failure: SourceFailure) -> bool:
         closed = isinstance(failure, AccountClosed)
         reason = Reason.ACCOUNT_CLOSED if closed else Reason.GRANT_LOST
         state = AccountState.CLOSED if closed else AccountState.LOST
-        documents = end_account(tx, account, state, reason, reason.value, now, self._rules.lease)
+        now, lease = self._clock.now(), self._rules.lease
+
+        def end(tx: Transaction) -> int | None:
+            current = tx.account(account.account_id)
+            if current is None or current.state is not AccountState.DOUBTED or _is_other_grant(current, account):
+                return None
+            return end_account(tx, current, state, reason, reason.value, now, lease)
+
+        documents = await self._catalog.write(end)
+        if documents is None:
+            return False
         _log.warning(
             Event.ACCOUNT_CLOSED if closed else Event.ACCOUNT_GRANT_LOST,
             "A grant is gone: everything of the account is hidden and being erased.",
-            account_id=account_id,
+            account_id=account.account_id,
             reason=reason.value,
             documents=documents,
         )
+        return True
 
-    def _renew(self, tx: Transaction, account_id: int, granted: Granted, now: Instant) -> None:
-        account = tx.account(account_id)
-        if account is None or account.state not in GRANTED_STATES:
-            return
-        state = account.state
-        if granted.account_id != account_id:
+    async def _judge(self, account: Account, granted: Granted) -> None:
+        """Take over what ipernity said of a token that holds."""
+        if granted.account_id != account.account_id:
             # A token that names somebody else proves nothing about this account (F15).
-            _log.warning(Event.ACCOUNT_MISMATCH, "A token belongs to another member.", account_id=account_id)
+            await self._catalog.write(partial(self._put_off, asked=account, words="the token names another member"))
+            _log.warning(Event.ACCOUNT_MISMATCH, "A token belongs to another member.", account_id=account.account_id)
+            return
+        await self._catalog.write(partial(self._renew, asked=account, granted=granted))
+        lacking = missing_permissions(granted.permissions, self._rules.permissions)
+        if lacking:
+            _log.warning(
+                Event.ACCOUNT_DOUBTED,
+                "An account is hidden: its token does not permit what is needed any more.",
+                account_id=account.account_id,
+                areas=_words(lacking),
+            )
+        elif account.state is AccountState.DOUBTED:
+            _log.info(Event.ACCOUNT_CHECKED, "A doubt was unfounded: the grant holds.", account_id=account.account_id)
+        beyond = excess_permissions(granted.permissions, self._rules.permissions)
+        if beyond:
+            _log.info(
+                Event.ACCOUNT_EXCESS,
+                "A token grants more than is used.",
+                account_id=account.account_id,
+                areas=_words(beyond),
+            )
+
+    def _renew(self, tx: Transaction, asked: Account, granted: Granted) -> None:
+        account = tx.account(asked.account_id)
+        if account is None or account.state not in GRANTED_STATES or _is_other_grant(account, asked):
             return
         lacking = missing_permissions(granted.permissions, self._rules.permissions)
+        now, doubted = self._clock.now(), account.state is AccountState.DOUBTED
+        if lacking:
+            # Like a lost grant it is hidden at once; its leases decide when it is erased (F18, error 110).
+            remember_state(tx, account)
+            state, pause = AccountState.DOUBTED, self._rules.lease.window // 48
+        else:
+            state, pause = state_before_doubt(tx, account.account_id) if doubted else account.state, self.check_period
         tx.put_account(
             replace(
                 account,
                 username=granted.username or account.username,
                 realname=granted.realname,
-                state=AccountState.ACTIVE if state is AccountState.DOUBTED else state,
+                state=state,
                 checked_at=granted.sent_at,
-                next_check_at=now + self.check_period,
+                next_check_at=now + pause,
                 failure=f"the member did not grant {_words(lacking)}" if lacking else "",
-                failures=0,
+                # A doubt that keeps coming back is looked into more and more rarely (see `doubt_account`).
+                failures=account.failures if doubted else 0,
             )
         )
-        beyond = excess_permissions(granted.permissions, self._rules.permissions)
-        if beyond:
-            _log.info(
-                Event.ACCOUNT_EXCESS, "A token grants more than is used.", account_id=account_id, areas=_words(beyond)
-            )
+
+    def _put_off(self, tx: Transaction, asked: Account, words: str) -> None:
+        account = tx.account(asked.account_id)
+        if account is None or account.state not in GRANTED_STATES or _is_other_grant(account, asked):
+            return
+        failures, period = account.failures + 1, self.check_period
+        next_check_at = next_try(self._clock.now(), failures, period // 360, period // 4)
+        tx.put_account(replace(account, next_check_at=next_check_at, failure=words, failures=failures))
+
+
+def _is_other_grant(current: Account, asked: Account) -> bool:
+    """Whether the member authorized anew since the question was put: then the answer is about a former token."""
+    return current.consent_epoch != asked.consent_epoch
 
 
 def _due(view: View, now: Instant, account_id: int | None) -> list[tuple[Account, Grant]]:
@@ -155,13 +211,6 @@ def _due(view: View, now: Instant, account_id: int | None) -> list[tuple[Account
         if grant is not None:
             due.append((account, grant))
     return sorted(due, key=lambda pair: (pair[0].state is not AccountState.DOUBTED, pair[0].next_check_at))
-
-
-def _put_off(tx: Transaction, account_id: int, words: str, retry_at: Instant) -> None:
-    account = tx.account(account_id)
-    if account is not None:
-        note_failure(tx, account_id, words, account.retry_at)
-        tx.put_account(replace(account, next_check_at=retry_at, failure=words, failures=account.failures + 1))
 
 
 def _words(permissions: dict[str, str]) -> str:

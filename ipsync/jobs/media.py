@@ -1,35 +1,54 @@
 """Fetch the files of mirrored documents: once, within their own limits, never before a verification (T22, F39).
 
 Downloads run beside each other under temporary names. A file gets its real name only while the store
-lock is held and the catalog still says the document is LIVE, so that nothing erased comes back.
+lock is held and the catalog still says that its document may be kept, in the version that was
+fetched; and it counts only if the catalog says so once more when it is recorded. So nothing erased
+comes back, and nothing is kept for a document that is not LIVE.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
-from ipsync.policy.accounts import AccountState
-from ipsync.policy.documents import DocumentState, Rendition, RenditionState
-from ipsync.policy.instants import Duration, Instant
-from ipsync.policy.lease import may_serve
-from ipsync.policy.planning import next_try
+from ipsync.jobs.media_keeping import (
+    Arrived,
+    Asked,
+    Missed,
+    discard,
+    erase_quietly,
+    keep_files,
+    may_keep,
+    put_aside,
+    record,
+    still_wanted,
+)
+from ipsync.jobs.restraint import Restraint
+from ipsync.policy.accounts import SERVED_STATES
+from ipsync.policy.documents import Rendition
+from ipsync.policy.instants import Duration
 from ipsync.policy.rules import Rules
-from ipsync.ports.catalog import Catalog, Transaction, View
+from ipsync.ports.catalog import Catalog, CatalogFailure, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.source import Fetched, MediaFailure, MediaLater, MediaRejected, MediaSource
-from ipsync.ports.store import ContentKey, ContentStore, Incoming, StoredFile, StoreFailure, StoreFull
+from ipsync.ports.source import MediaFailure, MediaLater, MediaRejected, MediaSource
+from ipsync.ports.store import ContentKey, ContentStore, Incoming, StoreFailure, StoreFull
 from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
 
 _AT_ONCE = 4
 _BATCH = 64
+_ROUNDS = 50
 
 
 @dataclass(slots=True)
 class MediaReport:
-    """What one run fetched."""
+    """What one run fetched.
+
+    Attributes:
+        outdated: files that arrived when they were not permitted or not wanted any more; nothing of them is kept.
+        full: whether the run ended because nothing more can be stored.
+    """
 
     files: int = 0
     size_bytes: int = 0
@@ -38,16 +57,12 @@ class MediaReport:
     full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    rendition: Rendition
-    incoming: Incoming
-    fetched: Fetched
+@dataclass(slots=True)
+class _Batch:
+    """Files being fetched together: what came, and what did not."""
 
-
-def key_of(rendition: Rendition) -> ContentKey:
-    """Where a rendition lies in the store."""
-    return ContentKey(rendition.account_id, rendition.document_id, rendition.file.rendition)
+    arrived: list[Arrived] = field(default_factory=list)
+    missed: list[Missed] = field(default_factory=list)
 
 
 class Media:
@@ -70,7 +85,7 @@ class Media:
             store: where bytes go.
             store_lock: held while files get or lose their names.
             clock: the lease clock.
-            rules: which renditions are wanted.
+            rules: which renditions are wanted, of which documents.
         """
         self._media = media
         self._catalog = catalog
@@ -78,157 +93,169 @@ class Media:
         self._store_lock = store_lock
         self._clock = clock
         self._rules = rules
+        self._restraint = Restraint(rules.lease)
 
     async def run(self, on_batch: Callable[[MediaReport], None] | None = None) -> MediaReport:
         """Fetch what is wanted, batch by batch, until nothing is wanted now or the store is full.
+
+        No address is asked twice in one run. What cannot be stored is not downloaded over and over.
 
         Args:
             on_batch: told after each batch, for progress.
         """
         report = MediaReport()
+        if self._restraint.holds(self._clock.now()):
+            return report
+        asked: set[tuple[ContentKey, str]] = set()
         while not report.full:
-            now = self._clock.now()
-            wanted = await self._catalog.read(partial(_wanted, now=now, limit=_BATCH))
+            wanted = await self._wanted(asked)
             if not wanted:
                 break
+            asked |= {(entry.key, entry.rendition.file.url) for entry in wanted}
             await self._fetch_batch(wanted, report)
             if on_batch is not None:
                 on_batch(report)
+        if report.full:
+            self._restraint.pause(self._clock.now())
+        else:
+            self._restraint.answered()
         return report
 
-    async def _fetch_batch(self, wanted: Sequence[Rendition], report: MediaReport) -> None:
-        gate = asyncio.Semaphore(_AT_ONCE)
-        failures: list[Rendition] = []
-        arrived: list[_Arrived] = []
+    async def _wanted(self, asked: Collection[tuple[ContentKey, str]]) -> list[Asked]:
+        """The next files to ask for. Those that may not be kept now are put aside, so that they block nobody."""
+        for _ in range(_ROUNDS):
+            found, barred = await self._catalog.read(self._look)
+            if barred:
+                later = self._clock.now() + self._rules.lease.window // 288
+                await self._catalog.write(partial(put_aside, renditions=barred, later=later, rules=self._rules))
+            fresh = [entry for entry in found if (entry.key, entry.rendition.file.url) not in asked]
+            if fresh or not barred:
+                return fresh
+        return []
 
-        async def fetch(rendition: Rendition) -> None:
+    def _look(self, view: View) -> tuple[list[Asked], list[Rendition]]:
+        """What is wanted: what may be fetched, and what may not although its document is LIVE."""
+        wanted = view.wanted_renditions(self._clock.now(), _BATCH)
+        documents = view.documents({entry.document_id for entry in wanted})
+        served = {account.account_id for account in view.accounts(SERVED_STATES)}
+        found: list[Asked] = []
+        barred: list[Rendition] = []
+        for rendition in wanted:
+            document = documents.get(rendition.document_id)
+            if document is None or rendition.account_id not in served:
+                continue
+            if may_keep(document, rendition.file.rendition, self._rules, self._clock.now()):
+                found.append(Asked(rendition, document.facts))
+            else:
+                barred.append(rendition)
+        return found, barred
+
+    async def _fetch_batch(self, wanted: Sequence[Asked], report: MediaReport) -> None:
+        gate = asyncio.Semaphore(_AT_ONCE)
+        batch = _Batch()
+
+        async def fetch(asked: Asked) -> None:
             async with gate:
-                if report.full:
-                    return
-                outcome = await self._fetch(rendition, report)
-                if isinstance(outcome, Rendition):
-                    failures.append(outcome)
-                elif outcome is not None:
-                    arrived.append(outcome)
+                if not report.full:
+                    await self._fetch(asked, batch, report)
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                for rendition in wanted:
-                    tasks.create_task(fetch(rendition))
+                for asked in wanted:
+                    tasks.create_task(fetch(asked))
         finally:
             # Also when the run is cancelled: what arrived whole is kept or discarded, never left open.
-            await asyncio.shield(self._keep(arrived, failures, report))
+            keeping = asyncio.create_task(self._keep(batch, report))
+            try:
+                await asyncio.shield(keeping)
+            except asyncio.CancelledError:
+                await keeping
+                raise
 
-    async def _fetch(self, rendition: Rendition, report: MediaReport) -> _Arrived | Rendition | None:
-        """Download one file. Returns it, or the rendition with its next try, or None where nothing changed."""
+    async def _fetch(self, asked: Asked, batch: _Batch, report: MediaReport) -> None:
+        """Download one file, and note whether it came."""
         try:
-            incoming = await asyncio.to_thread(self._store.receive, key_of(rendition))
-            fetched = await self._media.fetch(rendition.file, incoming)
+            incoming = await asyncio.to_thread(self._store.receive, asked.key)
         except StoreFull:
-            report.full = True
-            _log.warning(Event.STORE_FULL, "The store is full: nothing new is fetched, erasing goes on.")
-            return None
-        except (MediaFailure, StoreFailure) as failure:
+            self._fill(report)
+            return
+        except StoreFailure:
+            batch.missed.append(Missed(asked))  # e.g. another process receives it
             report.failed += 1
-            if isinstance(failure, MediaRejected):
-                await asyncio.to_thread(incoming.discard)
-                _log.warning(
-                    Event.MEDIA_REJECTED,
-                    "A file was not stored.",
-                    document_id=rendition.document_id,
-                    rendition=rendition.file.rendition,
-                    reason=str(failure),
-                )
-            pause = failure.pause if isinstance(failure, MediaLater) else None
-            return self._later(rendition, pause)
-        return _Arrived(rendition, incoming, fetched)
+            return
+        try:
+            fetched = await self._media.fetch(asked.rendition.file, incoming)
+        except StoreFull:
+            incoming.close()
+            self._fill(report)
+        except (MediaFailure, StoreFailure) as failure:
+            await self._give_up(asked, incoming, failure, batch)
+            report.failed += 1
+        except Exception as error:  # noqa: BLE001  # reason: one odd file must not keep all others from being fetched
+            await self._give_up(asked, incoming, StoreFailure("an error of ours"), batch)
+            report.failed += 1
+            _log.error(
+                Event.MEDIA_FAILED,
+                "A file could not be fetched, and we do not know why.",
+                cause=error,
+                document_id=asked.rendition.document_id,
+            )
+        except BaseException:
+            incoming.close()
+            raise
+        else:
+            batch.arrived.append(Arrived(asked, incoming, fetched))
 
-    def _later(self, rendition: Rendition, pause: Duration | None) -> Rendition:
-        window = self._rules.lease.window
-        attempts = rendition.attempts + 1
-        later = next_try(self._clock.now(), attempts, window // 1440, window // 4)
-        if pause is not None:
-            later = max(later, self._clock.now() + pause)
-        return replace(rendition, state=RenditionState.FAILED, attempts=attempts, next_try_at=later)
+    async def _give_up(
+        self, asked: Asked, incoming: Incoming, failure: MediaFailure | StoreFailure, batch: _Batch
+    ) -> None:
+        pause: Duration | None = None
+        if isinstance(failure, MediaLater):
+            pause = failure.pause
+            incoming.close()  # the next try may go on from here
+        else:
+            await asyncio.to_thread(discard, incoming)
+        if isinstance(failure, MediaRejected):
+            _log.warning(
+                Event.MEDIA_REJECTED,
+                "A file was not stored.",
+                document_id=asked.rendition.document_id,
+                rendition=asked.rendition.file.rendition,
+                reason=str(failure),
+            )
+        batch.missed.append(Missed(asked, pause))
 
-    async def _keep(self, arrived: Sequence[_Arrived], failures: Sequence[Rendition], report: MediaReport) -> None:
-        """Give the arrived files their names, if their documents may still be shown, and record them."""
-        if not arrived and not failures:
+    def _fill(self, report: MediaReport) -> None:
+        if not report.full:
+            _log.warning(Event.STORE_FULL, "The store is full: nothing new is fetched, erasing goes on.")
+        report.full = True
+
+    async def _keep(self, batch: _Batch, report: MediaReport) -> None:
+        """Give the arrived files their names, if their documents may still be kept, and record them."""
+        if not batch.arrived and not batch.missed:
             return
         async with self._store_lock:
-            now = self._clock.now()
-            permitted = await self._catalog.read(partial(self._permitted, arrived=arrived, now=now))
-            kept = await asyncio.to_thread(_keep_files, self._store, arrived, permitted)
-            report.outdated += len(arrived) - len(permitted)
-            report.full = report.full or len(kept) < len(permitted)
-            stored = [_stored(item.rendition, item.fetched, file, now) for item, file in kept]
-            lost = await self._catalog.write(partial(_record, stored=stored, failures=failures))
+            wanted = await self._catalog.read(self._still_wanted(batch))
+            kept = await asyncio.to_thread(keep_files, self._store, batch.arrived, wanted)
+            missed = [*batch.missed, *(Missed(asked) for asked in kept.broken)]
+            report.full = report.full or kept.full
+            report.failed += len(kept.broken)
+            try:
+                lost = await self._catalog.write(
+                    lambda tx: record(tx, kept.files, missed, self._rules, self._clock.now())
+                )
+            except CatalogFailure:
+                # What the catalog does not know of may not stay, and is not fetched again and again.
+                self._restraint.pause(self._clock.now())
+                await asyncio.to_thread(erase_quietly, self._store, [file.key for _, file in kept.files])
+                raise
             if lost:
                 await asyncio.to_thread(self._store.erase_files, lost)
-        report.files += len(stored) - len(lost)
-        report.size_bytes += sum(entry.size_bytes for entry in stored)
+        stored = [file for _, file in kept.files if file.key not in lost]
+        report.outdated += len(batch.arrived) - len(stored) - len(kept.broken)
+        report.files += len(stored)
+        report.size_bytes += sum(file.size_bytes for file in stored)
 
-    def _permitted(self, view: View, arrived: Sequence[_Arrived], now: Instant) -> set[ContentKey]:
-        ids = {item.rendition.document_id for item in arrived}
-        documents = view.documents(ids)
-        current = {key_of(entry): entry for entries in view.renditions(ids).values() for entry in entries}
-        permitted: set[ContentKey] = set()
-        for item in arrived:
-            document, entry = documents.get(item.rendition.document_id), current.get(key_of(item.rendition))
-            if document is None or entry is None or not may_serve(self._rules.lease, document, now):
-                continue
-            # Another address means another version may lie there: fetch that instead.
-            if _is_unfinished(entry) and entry.file.url == item.rendition.file.url:
-                permitted.add(key_of(entry))
-        return permitted
-
-
-def _wanted(view: View, now: Instant, limit: int) -> list[Rendition]:
-    return view.wanted_renditions(now, limit)
-
-
-def _is_unfinished(rendition: Rendition) -> bool:
-    return rendition.state in (RenditionState.WANTED, RenditionState.FAILED)
-
-
-def _keep_files(
-    store: ContentStore, arrived: Sequence[_Arrived], permitted: set[ContentKey]
-) -> list[tuple[_Arrived, StoredFile]]:
-    kept: list[tuple[_Arrived, StoredFile]] = []
-    for item in arrived:
-        if key_of(item.rendition) not in permitted:
-            item.incoming.discard()
-            continue
-        try:
-            kept.append((item, item.incoming.keep()))
-        except StoreFailure:
-            item.incoming.discard()
-    store.make_durable([file.key for _, file in kept])
-    return kept
-
-
-def _stored(rendition: Rendition, fetched: Fetched, file: StoredFile, now: Instant) -> Rendition:
-    return replace(
-        rendition,
-        state=RenditionState.STORED,
-        size_bytes=file.size_bytes,
-        digest=file.digest,
-        content_type=fetched.content_type,
-        stored_at=now,
-        attempts=0,
-        next_try_at=0,
-    )
-
-
-def _record(tx: Transaction, stored: Sequence[Rendition], failures: Sequence[Rendition]) -> list[ContentKey]:
-    """Record what was kept, unless it was hidden in the last moment. Returns keys whose files must go again."""
-    ids = {entry.document_id for entry in (*stored, *failures)}
-    documents = tx.documents(ids)
-    live = {document_id for document_id, entry in documents.items() if entry.state is DocumentState.LIVE}
-    served = {account.account_id for account in tx.accounts({AccountState.ACTIVE, AccountState.PAUSED})}
-    tx.put_renditions([entry for entry in stored if entry.document_id in live and entry.account_id in served])
-    current = {key_of(entry): entry for entries in tx.renditions(ids).values() for entry in entries}
-    tx.put_renditions(
-        [entry for entry in failures if key_of(entry) in current and current[key_of(entry)].file.url == entry.file.url]
-    )
-    return [key_of(entry) for entry in stored if not (entry.document_id in live and entry.account_id in served)]
+    def _still_wanted(self, batch: _Batch) -> Callable[[View], Collection[ContentKey]]:
+        asked = [item.asked for item in batch.arrived]
+        return lambda view: still_wanted(view, asked, self._rules, self._clock.now()).keys()

@@ -1,14 +1,15 @@
-"""What several jobs do to the catalog inside a transaction: withdraw a suspicion, doubt or end an account."""
+"""What several jobs do to the catalog inside a transaction: withdraw a suspicion, put off, doubt or end an account."""
 
 from collections.abc import Collection
 from dataclasses import replace
 
-from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState
+from ipsync.policy.accounts import SERVED_STATES, Account, AccountState
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
+from ipsync.policy.planning import next_try
 from ipsync.policy.removals import Reason, Stage
-from ipsync.ports.catalog import Transaction
-from ipsync.ports.source import AccountClosed, SourceFailure
+from ipsync.ports.catalog import Transaction, View
+from ipsync.ports.source import AccountClosed, Refused, SourceFailure
 
 
 def withdraw_suspicions(tx: Transaction, document_ids: Collection[int]) -> None:
@@ -17,21 +18,49 @@ def withdraw_suspicions(tx: Transaction, document_ids: Collection[int]) -> None:
     tx.update_removals([replace(removal, stage=Stage.WITHDRAWN) for removal in open_ones])
 
 
-def doubt_account(tx: Transaction, account_id: int, failure: SourceFailure, now: Instant) -> bool:
-    """Hide a whole account at once after one answer said its grant is lost or it is closed (T15, F18, F19).
+def doubt_account(tx: Transaction, asked: Account, failure: SourceFailure, now: Instant, lease: Lease) -> bool:
+    """Hide a whole account at once after one answer said its grant is lost, or it is closed (T15, F18, F19).
 
-    One odd answer erases nothing (I10): the grants job asks once more, at once.
+    One odd answer erases nothing (I10): the grants job asks once more, at once. What the account was
+    is remembered, and a doubt that keeps coming back is looked into more and more rarely.
+
+    Args:
+        tx: the transaction.
+        asked: the account as it was when the question was put; an answer about an earlier grant says nothing.
+        failure: the answer.
+        now: the lease clock.
+        lease: the thresholds.
 
     Returns:
         Whether the account was served until now.
     """
-    account = tx.account(account_id)
-    if account is None or account.state not in GRANTED_STATES or account.state is AccountState.DOUBTED:
+    account = tx.account(asked.account_id)
+    if account is None or account.state not in SERVED_STATES or account.consent_epoch != asked.consent_epoch:
         return False
-    closed = isinstance(failure, AccountClosed)
-    words = "ipernity says the account is closed" if closed else "ipernity refuses the token"
-    tx.put_account(replace(account, state=AccountState.DOUBTED, next_check_at=now, failure=words))
+    remember_state(tx, account)
+    tx.put_account(
+        replace(
+            account,
+            state=AccountState.DOUBTED,
+            next_check_at=now,
+            failure=_doubt(failure),
+            failures=account.failures + 1,
+            retry_at=_retry_at(account, now, lease),
+        )
+    )
     return True
+
+
+def remember_state(tx: Transaction, account: Account) -> None:
+    """Keep what a served account is, before it is doubted."""
+    if account.state in SERVED_STATES:
+        tx.set_note(_before_doubt(account.account_id), account.state.value)
+
+
+def state_before_doubt(view: View, account_id: int) -> AccountState:
+    """What a doubted account was, so that a false alarm changes nothing: a paused one stays paused."""
+    noted = view.note(_before_doubt(account_id))
+    return AccountState.PAUSED if noted == AccountState.PAUSED.value else AccountState.ACTIVE
 
 
 def end_account(
@@ -51,14 +80,31 @@ def end_account(
     Returns:
         How many documents are to be erased.
     """
-    tx.put_account(replace(account, state=state, failure="", failures=0))
+    tx.put_account(replace(account, state=state, failure="", failures=0, retry_at=0))
     tx.end_grant(account.account_id, now, ended)
     tx.drop_listings(account.account_id)
     return tx.doom_account(account.account_id, reason, now, lease)
 
 
-def note_failure(tx: Transaction, account_id: int, words: str, retry_at: Instant) -> None:
+def put_off_account(tx: Transaction, account_id: int, words: str, now: Instant, lease: Lease) -> None:
     """Remember that a pass over an account failed, so that it blocks nobody and is seen to age."""
     account = tx.account(account_id)
     if account is not None:
+        retry_at = _retry_at(account, now, lease)
         tx.put_account(replace(account, failure=words, failures=account.failures + 1, retry_at=retry_at))
+
+
+def _retry_at(account: Account, now: Instant, lease: Lease) -> Instant:
+    return next_try(now, account.failures + 1, lease.window // 2880, lease.window // 48)
+
+
+def _before_doubt(account_id: int) -> str:
+    return f"before the doubt of {account_id}"
+
+
+def _doubt(failure: SourceFailure) -> str:
+    if isinstance(failure, AccountClosed):
+        return "ipernity says the account is closed"
+    if isinstance(failure, Refused):
+        return "ipernity does not permit reading the account"
+    return "ipernity refuses the token"

@@ -1,16 +1,16 @@
 """Orphans: every file has a row, every row its file (I5). What nobody can account for is erased."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from ipsync.jobs.media import key_of
+from ipsync.jobs.media_keeping import key_of
 from ipsync.policy.documents import Rendition, RenditionState
 from ipsync.ports.catalog import Catalog, Transaction, View
-from ipsync.ports.store import ContentKey, ContentStore
+from ipsync.ports.store import ContentKey, ContentStore, StoreFailure
 from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
@@ -25,10 +25,12 @@ class OrphansReport:
     Attributes:
         orphans: files without a row, erased.
         lost: rows without a whole file, to be fetched anew.
+        failed: batches of which something could not be looked at or erased; the next run tries again.
     """
 
     orphans: int = 0
     lost: int = 0
+    failed: int = 0
 
 
 class Orphans:
@@ -47,40 +49,52 @@ class Orphans:
         self._store_lock = store_lock
 
     async def run(self) -> OrphansReport:
-        """Walk the store, then the catalog."""
+        """Walk the store, then the catalog. What cannot be mended does not hold up the rest."""
         report = OrphansReport()
-        walk = self._store.walk()
-        while batch := await asyncio.to_thread(_take, walk):
-            report.orphans += await self._erase_unknown(batch)
-        cursor = 0
-        while True:
-            lost, following = await self._find_lost(cursor)
-            report.lost += lost
-            if following is None:
-                break
-            cursor = following
-        if report.orphans or report.lost:
+        await self._find_orphans(report)
+        cursor: int | None = 0
+        while cursor is not None:
+            cursor = await self._find_lost(cursor, report)
+        if report.orphans or report.lost or report.failed:
             _log.warning(
-                Event.STORE_ORPHAN, "Store and catalog did not agree.", orphans=report.orphans, lost=report.lost
+                Event.STORE_ORPHAN,
+                "Store and catalog did not agree.",
+                orphans=report.orphans,
+                lost=report.lost,
+                failed=report.failed,
             )
         return report
 
-    async def _erase_unknown(self, batch: list[ContentKey | Path]) -> int:
-        keys = [entry for entry in batch if isinstance(entry, ContentKey)]
-        # Under the lock no file can be kept but not yet recorded.
-        async with self._store_lock:
-            known = await self._catalog.read(partial(_known, keys=keys))
-            orphans = [entry for entry in batch if entry not in known]
-            await asyncio.to_thread(_erase, self._store, orphans)
-        return len(orphans)
+    async def _find_orphans(self, report: OrphansReport) -> None:
+        walk = self._store.walk()
+        while True:
+            try:
+                batch = await asyncio.to_thread(_take, walk)
+            except StoreFailure:
+                report.failed += 1
+                return
+            if not batch:
+                return
+            keys = [entry for entry in batch if isinstance(entry, ContentKey)]
+            # Under the lock no file can be kept but not yet recorded.
+            async with self._store_lock:
+                known = await self._catalog.read(partial(_known, keys=keys))
+                orphans = [entry for entry in batch if entry not in known]
+                failed = await asyncio.to_thread(_erase, self._store, orphans)
+            report.failed += failed
+            report.orphans += 0 if failed else len(orphans)
 
-    async def _find_lost(self, cursor: int) -> tuple[int, int | None]:
+    async def _find_lost(self, cursor: int, report: OrphansReport) -> int | None:
+        """Look at the files of the next documents. Returns where to go on, or None at the end."""
         async with self._store_lock:
             following, stored = await self._catalog.read(partial(_stored_after, cursor=cursor))
             lost = await asyncio.to_thread(_missing, self._store, stored)
             if lost:
                 await self._catalog.write(partial(_want_again, keys=lost))
-        return len(lost), following
+                # What lies there is not what was stored, or cannot be read: it goes before another comes.
+                report.failed += await asyncio.to_thread(_erase, self._store, list(lost))
+        report.lost += len(lost)
+        return following
 
 
 def _take(walk: Iterator[ContentKey | Path]) -> list[ContentKey | Path]:
@@ -91,11 +105,20 @@ def _known(view: View, keys: list[ContentKey]) -> set[ContentKey | Path]:
     return set(view.known_files(keys))
 
 
-def _erase(store: ContentStore, orphans: list[ContentKey | Path]) -> None:
-    store.erase_files([entry for entry in orphans if isinstance(entry, ContentKey)])
+def _erase(store: ContentStore, orphans: Sequence[ContentKey | Path]) -> bool:
+    """Erase orphans, each that can be. Returns whether something could not be."""
+    failed = False
+    try:
+        store.erase_files([entry for entry in orphans if isinstance(entry, ContentKey)])
+    except StoreFailure:
+        failed = True
     for entry in orphans:
         if isinstance(entry, Path):
-            store.erase_path(entry)
+            try:
+                store.erase_path(entry)
+            except StoreFailure:
+                failed = True
+    return failed
 
 
 def _stored_after(view: View, cursor: int) -> tuple[int | None, list[Rendition]]:
@@ -105,8 +128,19 @@ def _stored_after(view: View, cursor: int) -> tuple[int | None, list[Rendition]]
 
 
 def _missing(store: ContentStore, stored: list[Rendition]) -> list[ContentKey]:
-    return [key_of(entry) for entry in stored if store.stored_bytes(key_of(entry)) != entry.size_bytes]
+    return [key_of(entry) for entry in stored if not _is_there(store, entry)]
 
 
-def _want_again(tx: Transaction, keys: list[ContentKey]) -> None:
-    tx.set_rendition_state(keys, RenditionState.WANTED)
+def _is_there(store: ContentStore, rendition: Rendition) -> bool:
+    try:
+        return store.stored_bytes(key_of(rendition)) == rendition.size_bytes
+    except StoreFailure:
+        return False  # what cannot be read is not served either (F4); a link in its place is no file of ours (F30)
+
+
+def _want_again(tx: Transaction, keys: Sequence[ContentKey]) -> None:
+    """Want files anew that are still on record as stored."""
+    wanted = set(keys)
+    held = tx.renditions({key.document_id for key in keys}, (RenditionState.STORED,))
+    lost = [key_of(entry) for entries in held.values() for entry in entries if key_of(entry) in wanted]
+    tx.set_rendition_state(lost, RenditionState.WANTED)

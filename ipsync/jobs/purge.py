@@ -14,8 +14,9 @@ from itertools import count
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.instants import Instant, seconds
 from ipsync.policy.planning import next_try
-from ipsync.policy.removals import Reason, Removal, Scope, Stage, is_breach
+from ipsync.policy.removals import DEADLINE, Reason, Removal, Scope, Stage, confirmed, is_breach
 from ipsync.policy.rules import Rules
+from ipsync.policy.sweeping import doom
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
 from ipsync.ports.store import ContentKey, ContentStore, Erased, StoreFailure
@@ -24,6 +25,7 @@ from ipsync.telemetry import Event, Metrics, get_log
 _log = get_log(__name__)
 
 _BATCHES_PER_SCRUB = 20
+_MANY = 20_000
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Purge:
         self._clock = clock
         self._rules = rules
         self._metrics = metrics
+        self._scrubbed_at: Instant = 0
 
     async def plan(self, limit: int = 1000) -> list[Removal]:
         """What the next run would erase, changing nothing (`purge --dry-run`)."""
@@ -94,17 +97,18 @@ class Purge:
                 break
             done = await self._erase(intended, report)
             failed |= {removal.removal_id for removal in intended} - {removal.removal_id for removal in done}
-            await self._catalog.write(partial(self._forget, removals=done, now=self._clock.now()))
+            await self._catalog.write(partial(self._forget, removals=done))
             if turn % _BATCHES_PER_SCRUB == 0:
                 await self._finish(report)
         await self._finish(report)
+        await self._scrub_now_and_then(report)
         return report
 
     async def _erase(self, removals: list[Removal], report: PurgeReport) -> list[Removal]:
         """Unlink the bytes of a batch, one by one where the batch as a whole fails. Returns what is absent now."""
         try:
             erased = await self._unlink(removals)
-        except StoreFailure:
+        except Exception:  # noqa: BLE001  # reason: whatever it was, it is looked for one by one
             return await self._erase_singly(removals, report)
         report.files += erased.files
         report.size_bytes += erased.size_bytes
@@ -116,9 +120,9 @@ class Purge:
         for removal in removals:
             try:
                 erased = await self._unlink([removal])
-            except StoreFailure:
+            except Exception as error:  # noqa: BLE001  # reason: a removal that fails must not hold up the others
                 report.failed += 1
-                await self._put_off(removal)
+                await self._put_off(removal, error)
                 continue
             report.files += erased.files
             report.size_bytes += erased.size_bytes
@@ -136,15 +140,22 @@ class Purge:
         async with self._store_lock:
             return await asyncio.to_thread(_unlink, self._store, whole, files)
 
-    async def _put_off(self, removal: Removal) -> None:
+    async def _put_off(self, removal: Removal, error: Exception) -> None:
         window = self._rules.lease.window
         attempts = removal.attempts + 1
         later = next_try(self._clock.now(), attempts, window // 8640, window // 288)
-        waiting = replace(removal, attempts=attempts, next_try_at=later)
-        await self._catalog.write(lambda tx: tx.update_removals([waiting]))
-        _log.warning(
+
+        def put_off(tx: Transaction) -> None:
+            tx.update_removals(
+                [replace(entry, attempts=attempts, next_try_at=later) for entry in _still_intended(tx, [removal])]
+            )
+
+        await self._catalog.write(put_off)
+        _log.error(
             Event.REMOVAL_FAILED,
             "The store could not erase a document; it is tried again.",
+            # What a store says of itself needs no traceback; anything else is a mistake of ours.
+            cause=None if isinstance(error, StoreFailure) else error,
             account_id=removal.account_id,
             document_id=removal.document_id,
             attempts=attempts,
@@ -166,65 +177,88 @@ class Purge:
             erased_after_seconds=seconds(gone_at - since),
         )
 
-    def _forget(self, tx: Transaction, removals: Sequence[Removal], now: Instant) -> None:
-        """Overwrite the personal text, leave the tombstones, and record that only the log remains."""
-        whole = [removal for removal in removals if removal.scope is Scope.DOCUMENT]
+    def _forget(self, tx: Transaction, removals: Sequence[Removal]) -> None:
+        """Overwrite the personal text, leave the tombstones, and record that only the log remains.
+
+        What another process has finished meanwhile is left as it is; what was learned of a removal
+        meanwhile, e.g. that its owner asked for it, is kept.
+        """
+        now, current = self._clock.now(), _still_intended(tx, removals)
+        whole = [removal for removal in current if removal.scope is Scope.DOCUMENT]
         tx.forget_documents([removal.document_id for removal in whole])
         tx.put_tombstones(
             Tombstone(removal.document_id, removal.account_id, removal.reason.value, now) for removal in whole
         )
-        _free_files(tx, [removal for removal in removals if removal.scope is Scope.FILES], self._rules)
-        tx.update_removals([replace(removal, stage=Stage.ERASED) for removal in removals])
+        _free_files(tx, [removal for removal in current if removal.scope is Scope.FILES], self._rules)
+        tx.update_removals([replace(removal, stage=Stage.ERASED) for removal in current])
 
     async def _finish(self, report: PurgeReport) -> None:
         """Truncate the log, then say gone. While a reader holds it back, nothing is said (F24)."""
-        waiting = await self._catalog.read(lambda view: view.removals(stages={Stage.ERASED}, limit=1))
-        if not waiting:
-            return
-        if not await self._catalog.scrub():
-            report.unscrubbed = True
-            _log.warning(Event.CATALOG_BUSY, "A reader holds back the log's truncation; it is tried again.")
-            return
-        now = self._clock.now()
-        while done := await self._catalog.write(partial(_say_gone, now=now)):
-            for removal in done:
+        report.unscrubbed = False
+        # What is erased after the truncation, e.g. by another process, waits for the next one.
+        while waiting := await self._catalog.read(_erased):
+            if not await self._catalog.scrub():
+                report.unscrubbed = True
+                _log.warning(Event.CATALOG_BUSY, "A reader holds back the log's truncation; it is tried again.")
+                return
+            now = self._clock.now()
+            self._scrubbed_at = now
+            for removal in await self._catalog.write(partial(_say_gone, removals=waiting, now=now)):
                 report.erased += 1
                 report.breaches += is_breach(removal, now)
                 self._tell(removal, now)
+
+    async def _scrub_now_and_then(self, report: PurgeReport) -> None:
+        """Truncate the log though nothing was erased: what a member reworded or took off a map lies there too."""
+        now = self._clock.now()
+        is_time = now - self._scrubbed_at >= self._rules.lease.window // 24
+        if is_time and not report.unscrubbed and await self._catalog.scrub():
+            self._scrubbed_at = now
 
 
 def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[int]) -> list[Removal]:
     """Put the intent on record: from here a document only goes forward (design §6).
 
-    The counts of files and bytes are those of the catalog, taken while its rows are still there.
+    The counts of files and bytes are those of the catalog, taken while its rows are still there. A
+    suspicion whose document is LIVE was overtaken by a verification: it is withdrawn, and erases nothing.
     """
     due = [entry for entry in tx.due_removals(now, limit + len(passed_over)) if entry.removal_id not in passed_over]
     due = due[:limit]
+    documents = tx.documents([entry.document_id for entry in due if entry.scope is Scope.DOCUMENT])
+    overtaken = [entry for entry in due if _is_overtaken(entry, documents.get(entry.document_id))]
+    tx.update_removals([replace(entry, stage=Stage.WITHDRAWN) for entry in overtaken])
     held = tx.renditions([entry.document_id for entry in due], (RenditionState.STORED, RenditionState.ERASING))
     intended = [
-        replace(
-            _counted(entry, held.get(entry.document_id, ())),
-            stage=Stage.INTENDED,
-            confirmed_at=now if entry.confirmed_at is None else entry.confirmed_at,
-            certificate=entry.certificate if entry.stage is not Stage.SUSPECTED else f"{entry.certificate}; deadline",
+        replace(_counted(entry, held.get(entry.document_id, ())), stage=Stage.INTENDED)
+        for entry in (
+            confirmed(entry, now, DEADLINE) if entry.stage is Stage.SUSPECTED else entry
+            for entry in due
+            if entry not in overtaken
         )
-        for entry in due
     ]
     tx.update_removals(intended)
-    whole = [entry.document_id for entry in intended if entry.scope is Scope.DOCUMENT]
-    documents = tx.documents(whole)
-    tx.update_documents([_doomed(document, now) for document in documents.values()])
+    whole = {entry.document_id for entry in intended if entry.scope is Scope.DOCUMENT}
+    tx.update_documents([doom(document, now) for document in documents.values() if document.document_id in whole])
     return intended
+
+
+def _is_overtaken(removal: Removal, document: Document | None) -> bool:
+    return removal.stage is Stage.SUSPECTED and document is not None and document.state is DocumentState.LIVE
+
+
+def _still_intended(tx: Transaction, removals: Sequence[Removal]) -> list[Removal]:
+    """These removals as they are on record now, without those that were finished meanwhile."""
+    wanted = {removal.removal_id: removal for removal in removals}
+    if not wanted:
+        return []
+    documents = {removal.document_id for removal in removals}
+    found = tx.removals(stages={Stage.INTENDED}, document_ids=documents, limit=_MANY)
+    return [entry for entry in found if entry.removal_id in wanted]
 
 
 def _counted(removal: Removal, held: Sequence[Rendition]) -> Removal:
     going = [entry for entry in held if removal.scope is Scope.DOCUMENT or entry.file.rendition in removal.renditions]
     return replace(removal, files_erased=len(going), bytes_erased=sum(entry.size_bytes for entry in going))
-
-
-def _doomed(document: Document, now: Instant) -> Document:
-    hidden_at = document.hidden_at if document.hidden_at is not None else now
-    return replace(document, state=DocumentState.DOOMED, hidden_at=hidden_at)
 
 
 def _unlink(store: ContentStore, whole: Sequence[tuple[int, int]], files: Sequence[ContentKey]) -> Erased:
@@ -235,7 +269,7 @@ def _unlink(store: ContentStore, whole: Sequence[tuple[int, int]], files: Sequen
 
 def _free_files(tx: Transaction, removals: Sequence[Removal], rules: Rules) -> None:
     """After single files went: want them again where they are still permitted, else forget the row."""
-    held = tx.renditions([removal.document_id for removal in removals])
+    held = tx.renditions([removal.document_id for removal in removals], (RenditionState.ERASING,))
     wanted: list[Rendition] = []
     dropped: list[ContentKey] = []
     for removal in removals:
@@ -243,7 +277,8 @@ def _free_files(tx: Transaction, removals: Sequence[Removal], rules: Rules) -> N
             name = rendition.file.rendition
             if name not in removal.renditions:
                 continue
-            if name in rules.view.renditions and removal.reason is not Reason.POLICY_CHANGE:
+            # Without an address nothing can be fetched: the next listing or details give another.
+            if name in rules.view.renditions and removal.reason is not Reason.POLICY_CHANGE and rendition.file.url:
                 wanted.append(_wanted_again(rendition))
             else:
                 dropped.append(ContentKey(rendition.account_id, rendition.document_id, name))
@@ -264,13 +299,13 @@ def _wanted_again(rendition: Rendition) -> Rendition:
     )
 
 
-def _say_gone(tx: Transaction, now: Instant) -> list[Removal]:
-    erased = tx.removals(stages={Stage.ERASED}, limit=1000)
-    gone = [replace(removal, stage=Stage.GONE, gone_at=now) for removal in erased]
+def _erased(view: View) -> list[Removal]:
+    return view.removals(stages={Stage.ERASED}, limit=_MANY)
+
+
+def _say_gone(tx: Transaction, removals: Sequence[Removal], now: Instant) -> list[Removal]:
+    """Say gone of those that are still waiting for it, so that each is told of once (I8)."""
+    waiting = {removal.removal_id for removal in _erased(tx)}
+    gone = [replace(entry, stage=Stage.GONE, gone_at=now) for entry in removals if entry.removal_id in waiting]
     tx.update_removals(gone)
     return gone
-
-
-def count_due(view: View, now: Instant) -> int:
-    """How many removals are due now, up to a thousand, for status lines."""
-    return len(view.due_removals(now, 1000))

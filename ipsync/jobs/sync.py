@@ -1,31 +1,40 @@
 """Sync: read the permitted view page by page, take in what is new, hide what is missing (design §3, §4).
 
 It never erases. A page renews only what it names; an answer that is not one whole well-typed page is
-no observation. One account's trouble does not hold up another's pages.
+no observation. One account's trouble does not hold up another's pages, nor does a long first
+reading hold up the renewal of leases.
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeAlias
 
-from ipsync.jobs.obligations import doubt_account, note_failure, withdraw_suspicions
+from ipsync.jobs.obligations import doubt_account, put_off_account
+from ipsync.jobs.rehearsal import rehearse
+from ipsync.jobs.restraint import Restraint
+from ipsync.jobs.sweep_application import (
+    Turn,
+    apply_page,
+    complete_sweep,
+    hides_more,
+    keep_listings,
+)
 from ipsync.policy.accounts import Account, AccountState, Grant
-from ipsync.policy.documents import DocumentState, Rendition, RenditionState, Visibility
 from ipsync.policy.instants import Instant
-from ipsync.policy.listings import Listing, PageRecord
-from ipsync.policy.planning import MOST_PAGES, due_listings, next_try, plan_sweeps
-from ipsync.policy.removals import Reason
+from ipsync.policy.listings import Listing
+from ipsync.policy.planning import due_listings
 from ipsync.policy.rules import Rules
-from ipsync.policy.sweeping import Held, PagePlan, plan_page, suspect
-from ipsync.ports.catalog import Catalog, Transaction, View
+from ipsync.policy.sweeping import PagePlan
+from ipsync.ports.catalog import Catalog, View
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import (
     AccountClosed,
     GrantLost,
     KeyRefused,
     Lane,
-    ListingPage,
     QuotaReached,
+    Refused,
     Source,
     SourceFailure,
 )
@@ -33,15 +42,14 @@ from ipsync.telemetry import Event, Metrics, get_log
 
 _log = get_log(__name__)
 
-_UNFINISHED = (RenditionState.WANTED, RenditionState.FAILED)
-_MISSING_BATCH = 500
-
 
 @dataclass(slots=True)
 class SyncReport:
     """What one run did.
 
     Attributes:
+        changed: documents written anew, those among them that left the permitted view.
+        missing: documents hidden because a complete sweep did not name them.
         failures: our words for what went wrong, by account.
         stopped: why the run ended before everything due was read, or "".
     """
@@ -65,13 +73,27 @@ class SyncReport:
         self.renewed += len(plan.renewed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A listing being swept in this run, with what is needed to read its next page."""
+OnPage: TypeAlias = Callable[[Listing, SyncReport], None]
 
-    account: Account
-    grant: Grant
-    listing: Listing
+
+@dataclass(slots=True)
+class _Run:
+    """One run under way.
+
+    Attributes:
+        without_discovery: whether the budget leaves nothing to new listings now.
+        is_over: whether nothing more may be asked in this run.
+    """
+
+    report: SyncReport
+    on_page: OnPage | None
+    without_discovery: bool = False
+    is_over: bool = False
+
+    def reads(self, turn: Turn) -> bool:
+        if self.is_over or turn.account.account_id in self.report.failures:
+            return False
+        return not (turn.is_first and self.without_discovery)
 
 
 class Sync:
@@ -102,200 +124,40 @@ class Sync:
         self._rules = rules
         self._metrics = metrics
         self._requests_per_hour = requests_per_hour
+        self._restraint = Restraint(rules.lease)
 
     async def run(
-        self,
-        account_id: int | None = None,
-        *,
-        force: bool = False,
-        on_page: Callable[[Listing, SyncReport], None] | None = None,
+        self, account_id: int | None = None, *, force: bool = False, on_page: OnPage | None = None
     ) -> SyncReport:
         """Read every listing that is due, one page of each in turn, until none is due or the budget is spent.
 
+        What becomes due meanwhile joins in: a first reading of many hours must not cost others
+        their leases. After 1/24 of the window a run ends where it is; the next one goes on.
+
         Args:
             account_id: only this account.
-            force: whether it is due or not.
+            force: every listing once, due or not, to the end.
             on_page: told after each page, for progress.
         """
-        report = SyncReport()
+        run = _Run(SyncReport(), on_page)
+        began_at = looked_at = self._clock.now()
+        if self._restraint.holds(began_at) and not force:
+            return run.report
+        window = self._rules.lease.window
         turns = await self._due(account_id, force)
         while turns:
-            following: list[_Turn] = []
-            for turn in turns:
-                listing = await self._read_one(turn, report)
-                if report.stopped:
-                    return report
-                if listing is not None:
-                    if on_page is not None:
-                        on_page(listing, report)
-                    if listing.sweep_started_at is not None:
-                        following.append(replace(turn, listing=listing))
-            turns = following
-        return report
-
-    async def _due(self, account_id: int | None, force: bool) -> list[_Turn]:
-        now = self._clock.now()
-        wanted = sorted(self._rules.view.visibility)
-
-        def prepare(tx: Transaction) -> list[_Turn]:
-            turns: dict[tuple[int, Visibility], _Turn] = {}
-            for account in tx.accounts({AccountState.ACTIVE}):
-                if account_id not in (None, account.account_id) or (account.retry_at > now and not force):
-                    continue
-                grant = tx.grant(account.account_id)
-                if grant is None:
-                    continue
-                for listing in _listings(tx, account.account_id, wanted):
-                    turns[account.account_id, listing.visibility] = _Turn(account, grant, self._fresh(listing, now))
-            listings = [turn.listing for turn in turns.values()]
-            chosen = listings if force else due_listings(listings, now)
-            return [turns[listing.account_id, listing.visibility] for listing in chosen]
-
-        return await self._catalog.write(prepare)
-
-    def _fresh(self, listing: Listing, now: Instant) -> Listing:
-        """Begin a sweep anew that was interrupted so long ago that its first pages prove little."""
-        started = listing.sweep_started_at
-        if started is not None and now - started >= self._rules.lease.recheck_age:
-            return replace(listing, sweep_started_at=None, next_page=1)
-        return listing
-
-    async def _read_one(self, turn: _Turn, report: SyncReport) -> Listing | None:
-        account_id = turn.account.account_id
-        try:
-            return await self._read_page(turn, report)
-        except (GrantLost, AccountClosed) as failure:
+            turns = await self._round(turns, run)
             now = self._clock.now()
-            hidden = await self._catalog.write(partial(doubt_account, account_id=account_id, failure=failure, now=now))
-            if hidden:
-                _log.warning(
-                    Event.ACCOUNT_DOUBTED, "An account was hidden: its grant seems lost.", account_id=account_id
-                )
-            report.failures[account_id] = failure.reason
-        except (QuotaReached, KeyRefused) as failure:
-            report.stopped = str(failure)
-            report.failures[account_id] = failure.reason
-            _log.warning(Event.SYNC_STOPPED, "Reading has stopped.", reason=failure.reason, code=failure.code)
-        except SourceFailure as failure:
-            await self._put_off(turn.account, failure)
-            report.failures[account_id] = failure.reason
-        return None
-
-    async def _put_off(self, account: Account, failure: SourceFailure) -> None:
-        lease = self._rules.lease
-        shortest, longest = lease.window // 2880, lease.window // 48
-        retry_at = next_try(self._clock.now(), account.failures + 1, shortest, longest)
-        await self._catalog.write(lambda tx: note_failure(tx, account.account_id, failure.reason, retry_at))
-        _log.warning(
-            Event.SYNC_PAGE_FAILED,
-            "A listing could not be read; it is tried again later.",
-            account_id=account.account_id,
-            method=failure.method,
-            reason=failure.reason,
-            code=failure.code,
-        )
-
-    async def _read_page(self, turn: _Turn, report: SyncReport) -> Listing | None:
-        listing = turn.listing
-        answer = await self._source.list_page(
-            listing.account_id,
-            turn.grant.token,
-            listing.visibility,
-            listing.next_page,
-            self._rules.view.renditions,
-            Lane.DISCOVERY if listing.completed_at is None else Lane.VERIFICATION,
-        )
-        now = self._clock.now()
-        applied = await self._catalog.write(lambda tx: self._apply(tx, turn, answer, now))
-        if applied is None:
-            return None
-        following, plan = applied
-        report.count(plan, len(answer.documents))
-        self._metrics.count_sweep_page()
-        if plan.foreign:
-            _log.warning(
-                Event.SYNC_REJECTED,
-                "A listing named documents that belong to another account.",
-                count=len(plan.foreign),
-            )
-        if following.sweep_started_at is not None and _is_last(answer):
-            following = await self._complete(following, answer.sent_at, report)
-        return following
-
-    def _apply(
-        self, tx: Transaction, turn: _Turn, answer: ListingPage, now: Instant
-    ) -> tuple[Listing, PagePlan] | None:
-        account = tx.account(turn.account.account_id)
-        if account is None or account.state is not AccountState.ACTIVE:
-            return None  # it was removed, paused or doubted while the page was under way
-        if account.consent_epoch != turn.account.consent_epoch:
-            return None
-        view, lease = self._rules.view, self._rules.lease
-        held = _held(tx, answer, every_file=_files_changed(tx, turn.listing, view.renditions))
-        plan = plan_page(account.account_id, answer.sent_at, answer.documents, held, view, lease, now)
-        carry_out(tx, plan, answer.sent_at)
-        tx.record_page(
-            PageRecord(
-                account.account_id, answer.visibility, answer.page, answer.sent_at, answer.total, len(answer.documents)
-            )
-        )
-        listing = replace(
-            turn.listing,
-            total=answer.total,
-            pages=max(1, answer.pages),
-            sweep_started_at=turn.listing.sweep_started_at or answer.sent_at,
-            next_page=answer.page + 1,
-        )
-        tx.put_listing(listing)
-        if account.failures:
-            tx.put_account(replace(account, failure="", failures=0, retry_at=0))
-        return listing, plan
-
-    async def _complete(self, listing: Listing, sent_at: Instant, report: SyncReport) -> Listing:
-        """Hide what a complete sweep did not name, then plan the next sweep."""
-        started = listing.sweep_started_at or sent_at
-        missing = 0
-        while batch := await self._catalog.write(lambda tx: self._hide_missing(tx, listing, started, sent_at)):
-            missing += batch
-        report.missing += missing
-        report.sweeps += 1
-        following = await self._catalog.write(lambda tx: self._finish(tx, listing, started))
-        _log.info(
-            Event.SYNC_SWEEP_DONE,
-            "A sweep of a listing is complete.",
-            account_id=listing.account_id,
-            visibility=listing.visibility.word,
-            pages=listing.pages,
-            total=listing.total,
-            missing=missing,
-        )
-        return following
-
-    def _hide_missing(self, tx: Transaction, listing: Listing, started: Instant, sent_at: Instant) -> int:
-        now, lease = self._clock.now(), self._rules.lease
-        certificate = f"pages={listing.pages} total={listing.total}"
-        unseen = tx.documents_unverified_since(
-            started,
-            _MISSING_BATCH,
-            states={DocumentState.LIVE, DocumentState.STALE},
-            account_id=listing.account_id,
-            visibility=listing.visibility,
-        )
-        pairs = [suspect(document, Reason.UNSHARED, sent_at, now, lease, certificate) for document in unseen]
-        tx.update_documents([hidden for hidden, _ in pairs])
-        tx.add_removals([removal for _, removal in pairs])
-        return len(pairs)
-
-    def _finish(self, tx: Transaction, listing: Listing, started: Instant) -> Listing:
-        pages = sum(entry.pages for entry in tx.listings())
-        plan = plan_sweeps(pages, self._requests_per_hour(), self._rules.lease)
-        following = replace(
-            listing, sweep_started_at=None, next_page=1, completed_at=started, next_due_at=started + plan.period
-        )
-        tx.put_listing(following)
-        tx.drop_pages_after(listing.account_id, listing.visibility, listing.pages)
-        tx.set_note(_files_note(listing), " ".join(self._rules.view.renditions))
-        return following
+            if force:
+                continue
+            if now - began_at >= window // 24:
+                break
+            if now - looked_at >= window // 1440:
+                looked_at = now
+                under_way = {_key(turn.listing) for turn in turns}
+                joining = await self._due(account_id, force=False)
+                turns += [turn for turn in joining if _key(turn.listing) not in under_way and run.reads(turn)]
+        return run.report
 
     async def dry_run(self, account_id: int | None = None) -> dict[int, SyncReport]:
         """Read every listing of the accounts and say what a sync would do, changing nothing.
@@ -307,103 +169,164 @@ class Sync:
             SourceFailure: ipernity did not answer.
         """
         reports: dict[int, SyncReport] = {}
-        for turn in await self._due(account_id, force=True):
+        for turn in await self._catalog.read(lambda view: self._turns(view, account_id, None)):
             report = reports.setdefault(turn.account.account_id, SyncReport())
-            report.missing += await self._rehearse(turn, report)
+            plans, unseen = await rehearse(self._source, self._catalog, self._clock, self._rules, turn)
+            for plan, named in plans:
+                report.count(plan, named)
+            report.missing += unseen
         return reports
 
-    async def _rehearse(self, turn: _Turn, report: SyncReport) -> int:
-        listing, seen = turn.listing, set[int]()
-        page, pages = 1, 1
-        while page <= pages:
-            answer = await self._source.list_page(
-                listing.account_id,
-                turn.grant.token,
-                listing.visibility,
-                page,
-                self._rules.view.renditions,
-                Lane.INTERACTIVE,
+    async def _due(self, account_id: int | None, force: bool) -> list[Turn]:
+        """The listings whose turn it is, each with a row of its own in the catalog from now on."""
+        now = self._clock.now()
+        due_at = None if force else now
+        turns = await self._catalog.read(lambda view: self._turns(view, account_id, due_at))
+        accounts = {turn.account.account_id for turn in turns}
+        if accounts:
+            wanted = self._rules.view.visibility
+            await self._catalog.write(partial(keep_listings, account_ids=accounts, wanted=wanted))
+        return [replace(turn, listing=self._fresh(turn.listing, now)) for turn in turns]
+
+    def _turns(self, view: View, account_id: int | None, due_at: Instant | None) -> list[Turn]:
+        """What can be read: of one account or of all, due at an instant or whether due or not."""
+        wanted = sorted(self._rules.view.visibility)
+        kept = {_key(listing): listing for listing in view.listings(account_id)}
+        members: dict[int, tuple[Account, Grant]] = {}
+        found: list[Listing] = []
+        for account in view.accounts({AccountState.ACTIVE}):
+            if account_id not in (None, account.account_id) or (due_at is not None and account.retry_at > due_at):
+                continue
+            listings = [Listing(account.account_id, visibility) for visibility in wanted]
+            listings = [kept.get(_key(listing), listing) for listing in listings]
+            if due_at is not None:
+                listings = due_listings(listings, due_at)
+            grant = view.grant(account.account_id) if listings else None
+            if grant is not None:
+                members[account.account_id] = account, grant
+                found += listings
+        ordered = found if due_at is None else due_listings(found, due_at)
+        return [Turn(*members[listing.account_id], listing) for listing in ordered]
+
+    def _fresh(self, listing: Listing, now: Instant) -> Listing:
+        """Begin a sweep anew that was interrupted so long ago that nothing it named is served any more.
+
+        Until then it goes on where it was: the pages it did not reach hold the oldest leases.
+        """
+        started = listing.sweep_started_at
+        if started is not None and now - started >= self._rules.lease.serve_age:
+            return replace(listing, sweep_started_at=None, next_page=1)
+        return listing
+
+    async def _round(self, turns: Collection[Turn], run: _Run) -> list[Turn]:
+        """Read one page of each listing, those with leases to renew first. Returns those that go on."""
+        following: list[Turn] = []
+        for turn in sorted(turns, key=lambda entry: entry.is_first):
+            if not run.reads(turn):
+                continue
+            try:
+                after = await self._read_page(turn, run.report)
+            except SourceFailure as failure:
+                await self._take_note(turn, failure, run)
+                continue
+            self._restraint.answered()
+            if after is None:
+                continue
+            if run.on_page is not None:
+                run.on_page(after.listing, run.report)
+            if after.listing.sweep_started_at is not None:
+                following.append(after)
+        return [turn for turn in following if run.reads(turn)]
+
+    async def _take_note(self, turn: Turn, failure: SourceFailure, run: _Run) -> None:
+        """Do what a failure asks: hide the account, put it off, or stop."""
+        account, now, lease = turn.account, self._clock.now(), self._rules.lease
+        if isinstance(failure, QuotaReached) and turn.is_first:
+            # What is left of the budget is for leases: new listings wait, the others go on.
+            run.without_discovery = True
+            run.report.stopped = str(failure)
+            return
+        run.report.failures[account.account_id] = failure.reason
+        if isinstance(failure, (GrantLost, AccountClosed, Refused)):
+            if await self._catalog.write(lambda tx: doubt_account(tx, account, failure, now, lease)):
+                _log.warning(
+                    Event.ACCOUNT_DOUBTED,
+                    "An account was hidden: ipernity does not let us read it.",
+                    account_id=account.account_id,
+                    reason=failure.reason,
+                )
+        elif not isinstance(failure, (QuotaReached, KeyRefused)):
+            await self._catalog.write(lambda tx: put_off_account(tx, account.account_id, failure.reason, now, lease))
+            _log.warning(
+                Event.SYNC_PAGE_FAILED,
+                "A listing could not be read; it is tried again later.",
+                account_id=account.account_id,
+                method=failure.method,
+                reason=failure.reason,
+                code=failure.code,
             )
-            held = await self._catalog.read(partial(_held, answer=answer, every_file=True))
-            now = self._clock.now()
-            plan = plan_page(
-                listing.account_id, answer.sent_at, answer.documents, held, self._rules.view, self._rules.lease, now
-            )
-            report.count(plan, len(answer.documents))
-            seen |= {item.document_id for item in answer.documents}
-            pages = min(answer.pages, MOST_PAGES) if answer.documents else page
-            page += 1
-        return await self._catalog.read(lambda view: _count_unseen(view, listing, seen))
+        if not self._restraint.failed(failure, now):
+            run.is_over = True
+            run.report.stopped = str(failure)
+            _log.warning(Event.SYNC_STOPPED, "Reading has stopped.", reason=failure.reason, code=failure.code)
 
+    async def _read_page(self, turn: Turn, report: SyncReport) -> Turn | None:
+        """Read the next page of a listing and apply it.
 
-def carry_out(tx: Transaction, plan: PagePlan, sent_at: Instant) -> None:
-    """Write what a page's plan says; the one place that does."""
-    tx.renew(plan.renewed, sent_at)
-    if plan.returned:
-        tx.drop_tombstones(plan.returned)
-    if plan.added:
-        tx.add_documents(plan.added)
-    if plan.updated:
-        tx.update_documents(plan.updated)
-    if plan.renditions:
-        tx.put_renditions(plan.renditions)
-    if plan.withdrawn:
-        withdraw_suspicions(tx, plan.withdrawn)
-    if plan.removals:
-        tx.add_removals(plan.removals)
-
-
-def _listings(tx: Transaction, account_id: int, wanted: Collection[Visibility]) -> list[Listing]:
-    present = {listing.visibility: listing for listing in tx.listings(account_id)}
-    if any(visibility not in wanted for visibility in present):
-        tx.drop_listings(account_id, keep=wanted)
-    for visibility in wanted:
-        if visibility not in present:
-            present[visibility] = Listing(account_id, visibility)
-            tx.put_listing(present[visibility])
-    return [present[visibility] for visibility in wanted]
-
-
-def _held(view: View, answer: ListingPage, *, every_file: bool) -> Held:
-    """What is held of a page's documents; their files only where something about them may change."""
-    ids = [item.document_id for item in answer.documents]
-    documents = view.documents(ids)
-    unknown = [document_id for document_id in ids if document_id not in documents]
-    files: dict[int, list[Rendition]] = {}
-    if every_file:
-        files = {document_id: [] for document_id in documents} | view.renditions(list(documents))
-    elif documents:
-        files = view.renditions(list(documents), _UNFINISHED)
-        changed = [
-            item.document_id
-            for item in answer.documents
-            if item.document_id in documents and documents[item.document_id].facts != item.facts
-        ]
-        if changed:
-            files |= {document_id: [] for document_id in changed} | view.renditions(changed)
-    return Held(documents, view.tombstones(unknown) if unknown else {}, files)
-
-
-def _files_note(listing: Listing) -> str:
-    return f"renditions of {listing.account_id}/{int(listing.visibility)}"
-
-
-def _files_changed(tx: Transaction, listing: Listing, renditions: Collection[str]) -> bool:
-    """Whether the configuration wants other renditions than at the last complete sweep."""
-    return listing.completed_at is not None and tx.note(_files_note(listing)) != " ".join(renditions)
-
-
-def _is_last(answer: ListingPage) -> bool:
-    return answer.page >= answer.pages or not answer.documents or answer.page >= MOST_PAGES
-
-
-def _count_unseen(view: View, listing: Listing, seen: set[int]) -> int:
-    count, cursor = 0, 0
-    while batch := view.documents_after(
-        cursor, 500, account_id=listing.account_id, states={DocumentState.LIVE, DocumentState.STALE}
-    ):
-        cursor = batch[-1].document_id
-        count += sum(
-            document.facts.visibility is listing.visibility and document.document_id not in seen for document in batch
+        Returns:
+            The listing after it, or None where it counted for nothing any more.
+        """
+        listing = turn.listing
+        answer = await self._source.list_page(
+            listing.account_id,
+            turn.grant.token,
+            listing.visibility,
+            listing.next_page,
+            self._rules.view.renditions,
+            Lane.DISCOVERY if turn.is_first else Lane.VERIFICATION,
         )
-    return count
+        now = self._clock.now()
+        applied = await self._catalog.write(lambda tx: apply_page(tx, turn, answer, self._rules, now))
+        if applied is None:
+            return None
+        report.count(applied.plan, len(answer.documents))
+        self._metrics.count_sweep_page()
+        if applied.plan.foreign:
+            _log.warning(
+                Event.SYNC_REJECTED,
+                "A listing named documents that belong to another account.",
+                account_id=listing.account_id,
+                documents=len(applied.plan.foreign),
+            )
+        if not applied.is_last or await self._catalog.read(lambda view: hides_more(view, applied.turn, answer)):
+            return applied.turn
+        return await self._complete(applied.turn, answer.sent_at, report)
+
+    async def _complete(self, turn: Turn, sent_at: Instant, report: SyncReport) -> Turn:
+        now, rate = self._clock.now(), self._requests_per_hour()
+        listing, missing = await self._catalog.write(
+            lambda tx: complete_sweep(tx, turn, sent_at, self._rules, rate, now)
+        )
+        report.sweeps += 1
+        report.missing += missing
+        if missing:
+            _log.warning(
+                Event.SYNC_SUSPECTED,
+                "Documents are absent from their listing and were hidden.",
+                account_id=listing.account_id,
+                visibility=listing.visibility.word,
+                documents=missing,
+            )
+        _log.info(
+            Event.SYNC_SWEEP_DONE,
+            "A sweep of a listing is complete.",
+            account_id=listing.account_id,
+            visibility=listing.visibility.word,
+            pages=listing.pages,
+            total=listing.total,
+        )
+        return replace(turn, listing=listing)
+
+
+def _key(listing: Listing) -> tuple[int, int]:
+    return listing.account_id, int(listing.visibility)
