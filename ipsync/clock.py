@@ -13,6 +13,7 @@ from pathlib import Path
 from ipsync.policy.instants import SECOND, Duration, Instant
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_UNKNOWN_BOOT = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ class SystemClock:
         boottime = _boottime()
         instant = _wall()
         if mark is not None:
-            carried = boottime - mark.boottime if mark.boot_id == self._boot_id else 0
+            # Without its name one boot cannot be told from another, nor their clocks compared.
+            same_boot = self._boot_id not in ("", _UNKNOWN_BOOT) and mark.boot_id == self._boot_id
+            carried = boottime - mark.boottime if same_boot else 0
             instant = max(instant, mark.instant + max(0, carried))
         self._anchor = instant
         self._anchor_boottime = boottime
@@ -104,4 +107,4 @@ def _boot_id() -> str:
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
-        return "unknown"  # a sandbox without /proc: then only wall clock and mark remain
+        return _UNKNOWN_BOOT  # a sandbox without /proc: then only wall clock and mark remain

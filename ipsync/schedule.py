@@ -20,6 +20,7 @@ from ipsync.telemetry import Event, Metrics, get_log, log_context
 _log = get_log(__name__)
 
 SHORTEST_PERIOD: Duration = 50 * MILLISECOND
+_LATE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,14 @@ class Schedule:
             metrics: what is counted.
             on_fatal: told when the process must end (a disk that fails while the database writes, F4).
             record_period: runs that went well are recorded no more often than this.
+
+        Raises:
+            ValueError: a job shall be followed by one that is not in the table.
         """
         self._nudges = {nudge.job: nudge for nudge in nudges}
+        unknown = {follower for nudge in nudges for follower in nudge.then} - self._nudges.keys()
+        if unknown:
+            raise ValueError(f"no such jobs: {', '.join(sorted(unknown))}")
         self._catalog = catalog
         self._clock = clock
         self._metrics = metrics
@@ -77,10 +84,22 @@ class Schedule:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._stopping = False
+        self._reminded_seconds: dict[str, float] = {}
+        self._watch: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin; every job is nudged at once, in the order of the table."""
+        self._arm()
+        self._scheduler.start()
+        self._watch = asyncio.create_task(self._mind_the_clock(), name="ipsync schedule")
+        for job in self._nudges:
+            self.nudge(job)
+
+    def _arm(self) -> None:
+        """Let the scheduler count every period anew, from now."""
+        now = asyncio.get_running_loop().time()
         for nudge in self._nudges.values():
+            self._reminded_seconds[nudge.job] = now
             self._scheduler.add_job(
                 self._remind,
                 "interval",
@@ -90,10 +109,31 @@ class Schedule:
                 coalesce=True,
                 max_instances=1,
                 misfire_grace_time=None,
+                replace_existing=True,
             )
-        self._scheduler.start()
-        for job in self._nudges:
-            self.nudge(job)
+
+    async def _mind_the_clock(self) -> None:
+        """See to it that reminders keep coming.
+
+        APScheduler counts by the wall clock: set back by hours, it would remind nobody for hours, and
+        deadlines would pass (F7). The event loop's own time does not go back.
+        """
+        loop = asyncio.get_running_loop()
+        shortest = min((nudge.period for nudge in self._nudges.values()), default=SECOND) / SECOND
+        while True:
+            await asyncio.sleep(shortest)
+            now = loop.time()
+            if any(
+                now - self._reminded_seconds[nudge.job] > 2 * nudge.period / SECOND + _LATE_SECONDS
+                for nudge in self._nudges.values()
+            ):
+                _log.warning(
+                    Event.CLOCK_STEPPED,
+                    "Reminders stayed out, as when a wall clock is set back; all jobs are reminded now.",
+                )
+                self._arm()
+                for job in self._nudges:
+                    self.nudge(job)
 
     @property
     def is_running(self) -> bool:
@@ -113,6 +153,7 @@ class Schedule:
 
     async def _remind(self, job: str) -> None:
         # A coroutine, since APScheduler runs plain functions in threads.
+        self._reminded_seconds[job] = asyncio.get_running_loop().time()
         self.nudge(job)
 
     def _ended(self, job: str, _task: asyncio.Task[None]) -> None:
@@ -165,6 +206,8 @@ class Schedule:
             Whether everything ended by itself.
         """
         self._stopping = True
+        if self._watch is not None:
+            self._watch.cancel()
         if self._scheduler.running:
             self._scheduler.pause()
         tasks = list(self._running.values())
