@@ -1,0 +1,302 @@
+"""A whole mirror in one process on virtual time: members, what they do, the jobs, and what is left to see.
+
+Real jobs, real SQLite catalog, real or remembered files; an ipernity in memory. A story reads: given
+members and documents, when an owner does something, then after sync, confirm, purge it shows so and so.
+"""
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ipsync.catalog import SqliteCatalog
+from ipsync.jobs.accounts import Accounts, TakenIn
+from ipsync.jobs.confirm import Confirm, ConfirmReport
+from ipsync.jobs.details import Details, DetailsReport
+from ipsync.jobs.expiry import Expiry
+from ipsync.jobs.grants import Grants, GrantsReport
+from ipsync.jobs.media import Media, MediaReport
+from ipsync.jobs.orphans import Orphans, OrphansReport
+from ipsync.jobs.purge import Purge, PurgeReport
+from ipsync.jobs.sync import Sync, SyncReport
+from ipsync.policy.accounts import Account, AccountState
+from ipsync.policy.documents import (
+    Document,
+    DocumentState,
+    Media as MediaKind,
+    RemoteFile,
+    Rendition,
+    RenditionState,
+    Safety,
+    Visibility,
+)
+from ipsync.policy.instants import DAY, SECOND, Duration
+from ipsync.policy.lease import Lease
+from ipsync.policy.licenses import LICENSES
+from ipsync.policy.listings import Listing
+from ipsync.policy.permission import KeyUse, PermittedView
+from ipsync.policy.removals import OPEN_STAGES, Removal
+from ipsync.policy.rules import Rules, TimeToLive
+from ipsync.ports.catalog import View
+from ipsync.ports.source import Fetched, MediaFailure, MediaSink
+from ipsync.ports.store import ContentKey, ContentStore
+from ipsync.telemetry import Metrics
+from ipsync.web.showing import Held, may_show
+from tests.fakes.catalogs import fresh_catalog
+from tests.fakes.clock import FakeClock
+from tests.fakes.media import JPEG, FakeMediaSource
+from tests.fakes.source import FakeSource
+from tests.fakes.store import MemoryStore
+
+T = TypeVar("T")
+
+RULES = Rules(
+    lease=Lease(DAY),
+    view=PermittedView(
+        use=KeyUse.NON_COMMERCIAL,
+        visibility=frozenset({Visibility.PUBLIC}),
+        media=frozenset(MediaKind),
+        safety=frozenset(Safety),
+        licenses=frozenset(LICENSES),
+        renditions=("240", "original"),
+    ),
+    ttl=TimeToLive(30 * DAY, 30 * DAY, 30 * DAY, 30 * DAY),
+)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Do something between two steps of a job: with the catalog in this thread, nothing ever waits.
+
+    For use in `FakeSource.on_call`, i.e. while a request is under way.
+    """
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]  # reason: StopIteration carries anything
+    work.close()
+    raise AssertionError("it had to wait")
+
+
+class HouseMedia(FakeMediaSource):
+    """Hosts that keep the files of a `FakeSource`: an address is good as long as the document has it."""
+
+    def __init__(self, source: FakeSource) -> None:
+        super().__init__()
+        self._source = source
+        self.failing: dict[str, MediaFailure] = {}
+        self.held_back: asyncio.Event | None = None
+
+    async def fetch(self, file: RemoteFile, sink: MediaSink) -> Fetched:
+        self.files.pop(file.url, None)
+        for document in self._source.documents.values():
+            if document.file(file.rendition).url == file.url:
+                self.files[file.url] = content_of(document.document_id, document.version, file.rendition)
+        if file.url in self.failing:
+            self.files[file.url] = self.failing[file.url]
+        if self.held_back is not None:
+            self.fetched.append(file.url)
+            sink.write(b"\xff\xd8")
+            await self.held_back.wait()
+            sink.restart()
+        return await super().fetch(file, sink)
+
+
+def content_of(document_id: int, version: int, rendition: str) -> bytes:
+    """What a file holds, never the same twice."""
+    return JPEG + f"canary of {document_id} version {version} rendition {rendition}".encode()
+
+
+class Household:
+    """The mirror of a few members."""
+
+    def __init__(self, folder: Path, rules: Rules = RULES, store: ContentStore | None = None) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.clock = FakeClock()
+        self.source = FakeSource(self.clock)
+        self.media_source = HouseMedia(self.source)
+        self.catalog: SqliteCatalog = fresh_catalog(folder, inline=True)
+        self.store: ContentStore = MemoryStore() if store is None else store
+        self.store_lock = asyncio.Lock()
+        self.metrics = Metrics()
+        self.requests_per_hour = 1000.0
+        self.configure(rules)
+
+    def configure(self, rules: Rules) -> None:
+        """Wire the jobs anew, as a reload or restart does."""
+        self.rules = rules
+        catalog, clock = self.catalog, self.clock
+        self._sync = Sync(self.source, catalog, clock, rules, self.metrics, lambda: self.requests_per_hour)
+        self._confirm = Confirm(self.source, catalog, clock, rules)
+        self._purge = Purge(catalog, self.store, self.store_lock, clock, rules, self.metrics)
+        self._media = Media(self.media_source, catalog, self.store, self.store_lock, clock, rules)
+        self._grants = Grants(self.source, catalog, clock, rules)
+        self._expiry = Expiry(catalog, clock, rules)
+        self._details = Details(self.source, catalog, clock, rules)
+        self._orphans = Orphans(catalog, self.store, self.store_lock)
+        self.accounts = Accounts(self.source, catalog, clock, rules)
+
+    def configure_view(self, **changes: object) -> None:
+        """Change what is permitted, e.g. `renditions=("240",)`."""
+        self.configure(replace(self.rules, view=replace(self.rules.view, **changes)))  # type: ignore[arg-type]  # reason: names are checked by replace
+
+    def close(self) -> None:
+        self.catalog.close_now()
+
+    # members
+
+    async def member(self, account_id: int, documents: int = 0) -> list[int]:
+        """A member with public documents who authorizes the application. Returns the documents, oldest first."""
+        self.source.add_account(account_id)
+        ids = self.source.add_documents(account_id, documents)
+        await self.authorize(account_id)
+        return ids
+
+    async def authorize(self, account_id: int, permissions: dict[str, str] | None = None) -> TakenIn:
+        """The member says yes on the authorization page."""
+        _, frob = await self.accounts.begin()
+        self.source.approve(frob, account_id, {"doc": "read"} if permissions is None else permissions)
+        return await self.accounts.finish(frob)
+
+    def passes(self, duration: Duration) -> None:
+        """Time passes, and nobody does anything."""
+        self.clock.jump(duration)
+
+    # jobs; a second passes before each, so that what comes after is later
+
+    async def sync(self, account_id: int | None = None, *, force: bool = True) -> SyncReport:
+        self.passes(SECOND)
+        return await self._sync.run(account_id, force=force)
+
+    async def dry_run(self) -> dict[int, SyncReport]:
+        self.passes(SECOND)
+        return await self._sync.dry_run()
+
+    async def confirm(self, limit: int = 100) -> ConfirmReport:
+        self.passes(SECOND)
+        return await self._confirm.run(limit)
+
+    async def purge(self, batch: int = 500) -> PurgeReport:
+        self.passes(SECOND)
+        return await self._purge.run(batch)
+
+    async def fetch(self) -> MediaReport:
+        self.passes(SECOND)
+        return await self._media.run()
+
+    async def grants(self, account_id: int | None = None) -> GrantsReport:
+        self.passes(SECOND)
+        return await self._grants.run(account_id)
+
+    async def expire(self) -> None:
+        self.passes(SECOND)
+        await self._expiry.run()
+
+    async def apply_policy(self) -> int:
+        self.passes(SECOND)
+        return await self._expiry.apply_policy()
+
+    async def details(self, limit: int = 200) -> DetailsReport:
+        self.passes(SECOND)
+        return await self._details.run(limit)
+
+    async def orphans(self) -> OrphansReport:
+        self.passes(SECOND)
+        return await self._orphans.run()
+
+    async def mirror(self) -> None:
+        """Everything there is to read and to fetch."""
+        await self.sync()
+        await self.details()
+        await self.fetch()
+
+    async def tick(self) -> None:
+        """One turn of all jobs, as the daemon nudges them: only what is due is done."""
+        await self.expire()
+        await self.purge()
+        await self.grants()
+        await self.sync(force=False)
+        await self.confirm()
+        await self.grants()
+        await self.details()
+        await self.fetch()
+        await self.purge()
+
+    # what is to be seen
+
+    def document(self, document_id: int) -> Document | None:
+        return self.catalog.read_now(lambda view: view.documents([document_id])).get(document_id)
+
+    def state(self, document_id: int) -> DocumentState | None:
+        document = self.document(document_id)
+        return None if document is None else document.state
+
+    def account(self, account_id: int) -> Account:
+        account = self.catalog.read_now(lambda view: view.account(account_id))
+        assert account is not None
+        return account
+
+    def account_state(self, account_id: int) -> AccountState:
+        return self.account(account_id).state
+
+    def listing(self, account_id: int, visibility: Visibility = Visibility.PUBLIC) -> Listing:
+        listings = self.catalog.read_now(lambda view: view.listings(account_id))
+        return next(entry for entry in listings if entry.visibility is visibility)
+
+    def files(self, document_id: int) -> dict[str, Rendition]:
+        held = self.catalog.read_now(lambda view: view.renditions([document_id])).get(document_id, [])
+        return {entry.file.rendition: entry for entry in held}
+
+    def file_states(self, document_id: int) -> dict[str, RenditionState]:
+        return {name: entry.state for name, entry in self.files(document_id).items()}
+
+    def removals(self, *document_ids: int) -> list[Removal]:
+        """All removals of these documents, oldest first."""
+        found = self.catalog.read_now(lambda view: view.removals(document_ids=document_ids))
+        return sorted(found, key=lambda removal: removal.removal_id)
+
+    def removal(self, document_id: int) -> Removal:
+        """The newest removal of a document."""
+        return self.removals(document_id)[-1]
+
+    def open_removals(self) -> list[Removal]:
+        return self.catalog.read_now(lambda view: view.removals(stages=OPEN_STAGES, limit=10_000))
+
+    def held(self) -> dict[int, Held]:
+        """Every document with its account and files, as pages see it."""
+
+        def read(view: View) -> dict[int, Held]:
+            documents = view.documents_after(0, 1_000_000)
+            files = view.renditions([entry.document_id for entry in documents])
+            return {
+                entry.document_id: Held(
+                    entry, view.account(entry.account_id), tuple(files.get(entry.document_id, ()))
+                )
+                for entry in documents
+            }
+
+        return self.catalog.read_now(read)
+
+    def served(self) -> set[int]:
+        """The documents that pages would show now."""
+        now = self.clock.now()
+        return {document_id for document_id, held in self.held().items() if may_show(held, self.rules, now)}
+
+    def served_files(self) -> set[tuple[int, str]]:
+        """The files that pages would send now."""
+        held, shown = self.held(), self.served()
+        return {
+            (document_id, entry.file.rendition)
+            for document_id in shown
+            for entry in held[document_id].renditions
+            if held[document_id].stored(entry.file.rendition)
+        }
+
+    def keys_on_disk(self) -> set[ContentKey]:
+        return {entry for entry in self.store.walk() if isinstance(entry, ContentKey)}
+
+    def on_disk(self) -> set[int]:
+        """The documents of which any byte is stored, partial downloads included."""
+        partials: Collection[ContentKey] = getattr(self.store, "partials", ())
+        return {key.document_id for key in (*self.keys_on_disk(), *partials)}
