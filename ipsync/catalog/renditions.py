@@ -1,9 +1,10 @@
 """The files of documents: wanted, stored, expiring. The bytes are the content store's; here are their rows."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, select, update
+from sqlalchemy import Select, and_, bindparam, delete, select, update
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
@@ -70,6 +71,12 @@ _DROP = Batch(delete(_RENDITION).where(*_ITS_KEY), _KEY_NAMES)
 _SET_STATE = Batch(update(_RENDITION).where(*_ITS_KEY).values(state=bindparam("state")), ("state", *_KEY_NAMES))
 
 
+@cache
+def _by_number_and_state(states: frozenset[RenditionState]) -> Select[Any]:
+    """A sweep asks this for every page, mostly for states that hardly any file is in."""
+    return _BY_NUMBER.where(_RENDITION.c.state.in_(sorted(state.value for state in states)))
+
+
 class RenditionReading(Handle):
     """The questions about files."""
 
@@ -77,10 +84,10 @@ class RenditionReading(Handle):
         self, document_ids: Collection[int], states: Collection[RenditionState] | None = None
     ) -> dict[int, list[Rendition]]:
         """The files of these documents, in these states (None: in any); documents without any are left out."""
+        statement = _BY_NUMBER if states is None else _by_number_and_state(frozenset(states))
         found: dict[int, list[Rendition]] = {}
-        for rendition in _renditions(self._rows(_BY_NUMBER, numbers=numbers(document_ids))):
-            if states is None or rendition.state in states:
-                found.setdefault(rendition.document_id, []).append(rendition)
+        for rendition in _renditions(self._rows(statement, numbers=numbers(document_ids))):
+            found.setdefault(rendition.document_id, []).append(rendition)
         return found
 
     def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:

@@ -31,20 +31,21 @@ Word: TypeAlias = Annotated[str, msgspec.Meta(max_length=256)]
 T = TypeVar("T")
 
 
-class Api(msgspec.Struct):
+# `gc=False`: trees without cycles, and many of them; the garbage collector need not walk through each page.
+class Api(msgspec.Struct, gc=False):
     """How the call went."""
 
     status: Literal["ok", "error"]
     code: Code = ""
 
 
-class Envelope(msgspec.Struct):
+class Envelope(msgspec.Struct, gc=False):
     """What every answer has; all there is to an error."""
 
     api: Api
 
 
-class File(msgspec.Struct):
+class File(msgspec.Struct, gc=False):
     """A thumbnail, a playable medium or an original, as far as we need it."""
 
     url: Address = ""
@@ -55,19 +56,19 @@ class File(msgspec.Struct):
     md5: Word | None = None
 
 
-class Thumbs(msgspec.Struct):
+class Thumbs(msgspec.Struct, gc=False):
     """All thumbnails of a document."""
 
     thumb: list[File] | File = []
 
 
-class Medias(msgspec.Struct):
+class Medias(msgspec.Struct, gc=False):
     """Everything of a document that plays."""
 
     media: list[File] | File = []
 
 
-class Dates(msgspec.Struct):
+class Dates(msgspec.Struct, gc=False):
     """When a document was posted, changed, replaced (unix seconds) and made (its owner's local text)."""
 
     posted_at: Second = None
@@ -76,20 +77,20 @@ class Dates(msgspec.Struct):
     created: Word | None = None
 
 
-class Geo(msgspec.Struct):
+class Geo(msgspec.Struct, gc=False):
     """Where a document was made, in degrees."""
 
     lat: Degree = None
     lng: Degree = None
 
 
-class Owner(msgspec.Struct):
+class Owner(msgspec.Struct, gc=False):
     """Whose document it is."""
 
     user_id: Id
 
 
-class Doc(msgspec.Struct):
+class Doc(msgspec.Struct, gc=False):
     """A document as lists name it."""
 
     doc_id: Id
@@ -106,7 +107,7 @@ class Doc(msgspec.Struct):
     owner: Owner | None = None
 
 
-class Docs(msgspec.Struct):
+class Docs(msgspec.Struct, gc=False):
     """One page of a list."""
 
     total: Total
@@ -116,7 +117,7 @@ class Docs(msgspec.Struct):
     doc: list[Doc] | Doc = []
 
 
-class Visibility(msgspec.Struct):
+class Visibility(msgspec.Struct, gc=False):
     """Who may see a document."""
 
     ispublic: Flag | None = None
@@ -125,7 +126,7 @@ class Visibility(msgspec.Struct):
     share: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
 
 
-class Tag(msgspec.Struct):
+class Tag(msgspec.Struct, gc=False):
     """One word a document is tagged with."""
 
     keyword: str | None = None
@@ -133,13 +134,13 @@ class Tag(msgspec.Struct):
     type: Word = "keyword"
 
 
-class Tags(msgspec.Struct):
+class Tags(msgspec.Struct, gc=False):
     """All tags."""
 
     tag: list[Tag] | Tag = []
 
 
-class FullDoc(Doc, kw_only=True):
+class FullDoc(Doc, kw_only=True, gc=False):
     """A document as `doc.get` shows it."""
 
     owner: Owner
@@ -149,7 +150,7 @@ class FullDoc(Doc, kw_only=True):
     tags: Tags | None = None
 
 
-class Permissions(msgspec.Struct):
+class Permissions(msgspec.Struct, gc=False):
     """What a token permits, by area."""
 
     doc: Word | None = None
@@ -159,7 +160,7 @@ class Permissions(msgspec.Struct):
     profile: Word | None = None
 
 
-class User(msgspec.Struct):
+class User(msgspec.Struct, gc=False):
     """Whose token it is."""
 
     user_id: Id
@@ -167,7 +168,7 @@ class User(msgspec.Struct):
     realname: str | None = None
 
 
-class Auth(msgspec.Struct):
+class Auth(msgspec.Struct, gc=False):
     """What the auth methods tell; `perms` is documented, `permissions` is sent."""
 
     frob: Word = ""
@@ -177,38 +178,38 @@ class Auth(msgspec.Struct):
     user: User | None = None
 
 
-class Count(msgspec.Struct):
+class Count(msgspec.Struct, gc=False):
     """How much a member has."""
 
     docs: Total | None = None
 
 
-class FullUser(User):
+class FullUser(User, gc=False):
     """A member as `user.get` shows them."""
 
     is_closed: Flag = 0
     count: Count | None = None
 
 
-class ListAnswer(Envelope):
+class ListAnswer(Envelope, gc=False):
     """Of doc.getList."""
 
     docs: Docs | None = None
 
 
-class DocAnswer(Envelope):
+class DocAnswer(Envelope, gc=False):
     """Of doc.get."""
 
     doc: FullDoc | None = None
 
 
-class AuthAnswer(Envelope):
+class AuthAnswer(Envelope, gc=False):
     """Of auth.getFrob, auth.getToken and auth.checkToken."""
 
     auth: Auth | None = None
 
 
-class UserAnswer(Envelope):
+class UserAnswer(Envelope, gc=False):
     """Of user.get."""
 
     user: FullUser | None = None
