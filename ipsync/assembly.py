@@ -26,7 +26,9 @@ from ipsync.jobs.grants import Grants
 from ipsync.jobs.media import Media
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
+from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
+from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogFailure, Transaction, View
@@ -34,6 +36,7 @@ from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
 from ipsync.store import FileStore
+from ipsync.store.tombstones import TombstoneFile, tombstones_file
 from ipsync.telemetry import Event, Metrics, get_log
 from ipsync.web import Operator, WebParts
 
@@ -53,12 +56,14 @@ class Base:
 
     Attributes:
         stamp: tells whether anything was committed since.
+        outside: the record of tombstones that no backup holds.
         store_lock: held while files get or lose their names.
     """
 
     catalog: SqliteCatalog
     stamp: CommitStamp
     store: FileStore
+    outside: TombstoneFile
     clock: SystemClock
     metrics: Metrics
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -100,7 +105,8 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
     except BaseException:
         await catalog.close()
         raise
-    return Base(catalog, stamp, store, SystemClock(mark), Metrics())
+    outside = TombstoneFile(tombstones_file(settings.database.path))
+    return Base(catalog, stamp, store, outside, SystemClock(mark), Metrics())
 
 
 def _note(view: View, name: str) -> str | None:
@@ -162,6 +168,8 @@ class Works:
     details: Details = field(init=False)
     orphans: Orphans = field(init=False)
     accounts: Accounts = field(init=False)
+    tombstones: Tombstones = field(init=False)
+    requests: Requests = field(init=False)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
@@ -169,13 +177,15 @@ class Works:
         catalog, clock, metrics = base.catalog, base.clock, base.metrics
         self.sync = Sync(source, catalog, clock, rules, metrics, lambda: self.believed_requests_per_hour)
         self.confirm = Confirm(source, catalog, clock, rules)
-        self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics)
+        self.tombstones = Tombstones(catalog, base.outside, clock, rules)
+        self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics, self.tombstones)
         self.media = Media(self.fetcher, catalog, base.store, base.store_lock, clock, rules)
         self.grants = Grants(source, catalog, clock, rules)
         self.expiry = Expiry(catalog, clock, rules)
         self.details = Details(source, catalog, clock, rules)
         self.orphans = Orphans(catalog, base.store, base.store_lock)
         self.accounts = Accounts(source, catalog, clock, rules)
+        self.requests = Requests(catalog, self.tombstones, clock, rules)
 
     async def look_at_budget(self) -> None:
         """Learn what the budget allows now, and show it."""
@@ -188,6 +198,8 @@ class Works:
         """Before anything listens: nothing partial, nothing overdue, nothing our own rules forbid (design §3)."""
         partials = await asyncio.to_thread(self.base.store.discard_incoming)
         _log.info(Event.BOOT_STEP, "Partial downloads are discarded.", partial_files=partials)
+        replayed = await self.tombstones.replay()
+        _log.info(Event.BOOT_STEP, "Tombstones are replayed.", records=replayed.records, doomed=replayed.doomed)
         barred = await self.expiry.apply_policy()
         expired = await self.expiry.run()
         _log.info(Event.BOOT_STEP, "Ages are judged.", stale=expired.stale, overdue=expired.overdue, barred=barred)
@@ -208,6 +220,7 @@ class Works:
             Nudge("details", period_of(window, 288), self.details.run),
             Nudge("policy", period_of(window, 24), self.expiry.apply_policy, then=("purge",)),
             Nudge("orphans", period_of(window, 1), self.orphans.run, then=("media",)),
+            Nudge("requests", period_of(window, 1), self.requests.run),
         ]
 
     def rewired(self, settings: Settings) -> "Works":

@@ -138,7 +138,8 @@ class RequestReading(DocumentReading):
         if subject.scope is RequestScope.DOCUMENT:
             document = self._row(_DOCUMENT_EXISTS, of_document=subject.subject_id)
             files = self._row(_FILES_OF_DOCUMENT, of_document=subject.subject_id)
-            return Holding(*(0 if document is None else document), *((0, 0) if files is None else files))
+            counts = (0, 0, 0) if document is None or files is None else (document[0], files[0], files[1])
+            return Holding(*counts)
         rows = self._rows(_OF_ACCOUNT, of_account=subject.subject_id)
         stored = [row for row in rows if row.kind == "rendition" and row.state in HELD]
         return Holding(

@@ -61,9 +61,11 @@ COMMANDS = (
     CommandEntry("run", _WORK, "Run the daemon."),
     CommandEntry("account", _WORK, "Take members in, look after them, let them go."),
     CommandEntry("sync", _WORK, "Read what members share once, and mirror it."),
+    CommandEntry("removal", _WORK, "Comply with owners' requests, and show how that went."),
     CommandEntry("purge", _WORK, "Erase what is due, now."),
     CommandEntry("status", _LOOK, "Show what is mirrored, what is being erased, what is left of the budget."),
     CommandEntry("documents", _LOOK, "Show mirrored documents."),
+    CommandEntry("ledger", _LOOK, "Check, export and ask the record of removals."),
     CommandEntry("config", _KEEP, "Check and show the configuration."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),
 )

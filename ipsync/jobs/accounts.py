@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.jobs.obligations import end_account
+from ipsync.jobs.requests import lift_requests, next_consent_epoch, take_in
 from ipsync.policy.accounts import (
     GRANTED_STATES,
     Account,
@@ -16,6 +17,7 @@ from ipsync.policy.accounts import (
 )
 from ipsync.policy.instants import Instant
 from ipsync.policy.removals import Reason
+from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction
 from ipsync.ports.clock import Clock
@@ -112,7 +114,7 @@ class Accounts:
             username=granted.username,
             realname=granted.realname,
             state=AccountState.ACTIVE,
-            consent_epoch=known.consent_epoch + 1 if known else 1,
+            consent_epoch=next_consent_epoch(tx, granted.account_id, known.consent_epoch if known else 0),
             added_at=now,
             checked_at=granted.sent_at,
             next_check_at=now + self._rules.lease.window // 2,
@@ -128,6 +130,7 @@ class Accounts:
                 granted_at=now,
             ),
         )
+        lift_requests(tx, account.account_id, account.consent_epoch, now)
         # What changed in the grant takes effect at once: everything is read anew.
         for listing in tx.listings(granted.account_id):
             tx.put_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1))
@@ -186,6 +189,8 @@ class Accounts:
             account = tx.account(account_id)
             if account is None:
                 raise AccountRefusedError(f"account {account_id} is unknown: see `ipsync account list`")
+            # Who is let go stays away until they consent anew, also after a backup was restored (I4, F28).
+            take_in(tx, Subject(RequestScope.ACCOUNT, account_id, account_id), Words(), now, self._rules.lease)
             return end_account(
                 tx, account, AccountState.REMOVED, Reason.OWNER_REQUEST, "removed", now, self._rules.lease
             )

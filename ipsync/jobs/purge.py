@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
+from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.instants import Instant, seconds
 from ipsync.policy.planning import next_try
@@ -36,6 +37,7 @@ class PurgeReport:
         breaches: removals that were done later than the law allows.
         failed: removals whose bytes could not be erased yet.
         unscrubbed: whether erased text still lies in the write-ahead log, held there by a reader.
+        unrecorded: whether the record outside the database could not be written, so that nothing was called gone.
     """
 
     erased: int = 0
@@ -44,6 +46,7 @@ class PurgeReport:
     breaches: int = 0
     failed: int = 0
     unscrubbed: bool = False
+    unrecorded: bool = False
 
 
 class Purge:
@@ -57,6 +60,7 @@ class Purge:
         clock: Clock,
         rules: Rules,
         metrics: Metrics,
+        tombstones: Tombstones,
     ) -> None:
         """Wire the job.
 
@@ -68,6 +72,7 @@ class Purge:
             clock: the lease clock.
             rules: the thresholds.
             metrics: what is counted.
+            tombstones: the record outside the database; nothing is called gone that it does not know (F28).
         """
         self._catalog = catalog
         self._store = store
@@ -75,6 +80,7 @@ class Purge:
         self._clock = clock
         self._rules = rules
         self._metrics = metrics
+        self._tombstones = tombstones
         self._scrubbed_at: Instant = 0
 
     async def plan(self, limit: int = 1000) -> list[Removal]:
@@ -194,19 +200,33 @@ class Purge:
 
     async def _finish(self, report: PurgeReport) -> None:
         """Truncate the log, then say gone. While a reader holds it back, nothing is said (F24)."""
-        report.unscrubbed = False
+        report.unscrubbed = report.unrecorded = False
         # What is erased after the truncation, e.g. by another process, waits for the next one.
         while waiting := await self._catalog.read(_erased):
             if not await self._catalog.scrub():
                 report.unscrubbed = True
                 _log.warning(Event.CATALOG_BUSY, "A reader holds back the log's truncation; it is tried again.")
                 return
+            self._scrubbed_at = self._clock.now()
+            if not await self._keep_outside(waiting):
+                report.unrecorded = True
+                return
             now = self._clock.now()
-            self._scrubbed_at = now
             for removal in await self._catalog.write(partial(_say_gone, removals=waiting, now=now)):
                 report.erased += 1
                 report.breaches += is_breach(removal, now)
                 self._tell(removal, now)
+
+    async def _keep_outside(self, erased: Sequence[Removal]) -> bool:
+        """Put on record outside the database what a restored one must not bring back (F28, I4)."""
+        try:
+            await self._tombstones.keep(erased)
+        except StoreFailure as failure:
+            _log.error(
+                Event.TOMBSTONES_UNKEPT, "Nothing is called gone yet: the record cannot be written.", cause=failure
+            )
+            return False
+        return True
 
     async def _scrub_now_and_then(self, report: PurgeReport) -> None:
         """Truncate the log though nothing was erased: what a member reworded or took off a map lies there too."""
@@ -308,4 +328,5 @@ def _say_gone(tx: Transaction, removals: Sequence[Removal], now: Instant) -> lis
     waiting = {removal.removal_id for removal in _erased(tx)}
     gone = [replace(entry, stage=Stage.GONE, gone_at=now) for entry in removals if entry.removal_id in waiting]
     tx.update_removals(gone)
+    tx.settle_requests(now)
     return gone

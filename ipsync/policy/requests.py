@@ -109,7 +109,7 @@ class RemovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What an owner told beside the request. Personal: kept apart, and erased (see `words_until`).
+    """What an owner told beside the request. Personal: kept apart, and erased (see `words_kept_for`).
 
     Attributes:
         contact: where to answer, or "".
@@ -150,7 +150,7 @@ def deadline(received_at: Instant, lease: Lease) -> Instant:
 
 
 def new_request(subject: Subject, held: Holding, consent_epoch: int, now: Instant, lease: Lease) -> RemovalRequest:
-    """A request that came now. Where nothing is held there is nothing to wait for."""
+    """A request that came now, with everything it names hidden by the same transaction."""
     return RemovalRequest(
         subject=subject,
         received_at=now,
@@ -158,7 +158,6 @@ def new_request(subject: Subject, held: Holding, consent_epoch: int, now: Instan
         erase_by=deadline(now, lease),
         held=held,
         consent_epoch=consent_epoch,
-        gone_at=None if held.documents else now,
     )
 
 
@@ -204,12 +203,9 @@ def _ended(request: RemovalRequest, now: Instant, ending: Ending) -> RemovalRequ
     return replace(request, ended_at=now, ended_by=ending, is_kept_outside=False)
 
 
-def words_until(request: RemovalRequest, lease: Lease) -> Instant | None:
-    """When contact and note are erased: 30 windows after everything was gone; None while something is held.
-
-    So the operator can answer, and be asked back, for a month.
-    """
-    return None if request.gone_at is None else request.gone_at + _CONTACT_WINDOWS * lease.window
+def words_kept_for(lease: Lease) -> Duration:
+    """How long contact and note are kept after everything was gone: 30 windows, so that the owner can be answered."""
+    return _CONTACT_WINDOWS * lease.window
 
 
 def kept_outside_for(lease: Lease) -> Duration:
@@ -288,6 +284,12 @@ def parse_document(text: str, site_url: str) -> Subject:
     owner, number = found.groups()
     account_id = _checked(owner) if _NUMBER.fullmatch(owner) else 0
     return Subject(RequestScope.DOCUMENT, _checked(number), account_id)
+
+
+def parse_account(text: str) -> int:
+    """Read an account's number; 0 where the text is none."""
+    given = text.strip()
+    return int(given) if _NUMBER.fullmatch(given) and int(given) <= _LARGEST else 0
 
 
 _HINT = (

@@ -74,7 +74,12 @@ class Event(StrEnum):
     REMOVAL_GONE = "removal.gone", "bytes and personal text are gone"
     REMOVAL_WITHDRAWN = "removal.withdrawn", "a suspicion proved false"
     REMOVAL_FAILED = "removal.failed", "an erasure could not be done and is tried again"
+    REMOVAL_REQUESTED = "removal.requested", "an owner's request was taken in; what it names is hidden"
+    REMOVAL_REQUEST_ENDED = "removal.request-ended", "an owner's request stands no more"
     REMOVAL_BREACH = "removal.breach", "something was erased later than the law allows"
+
+    TOMBSTONES_REPLAYED = "tombstones.replayed", "what is recorded outside the database was carried out"
+    TOMBSTONES_UNKEPT = "tombstones.unkept", "the record outside the database could not be brought up to date"
 
     EXPIRY_DUE = "expiry.due", "stored content reached the end of its time and is erased"
 

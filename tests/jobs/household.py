@@ -19,7 +19,9 @@ from ipsync.jobs.grants import Grants, GrantsReport
 from ipsync.jobs.media import Media, MediaReport
 from ipsync.jobs.orphans import Orphans, OrphansReport
 from ipsync.jobs.purge import Purge, PurgeReport
+from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync, SyncReport
+from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import (
     Document,
@@ -41,6 +43,7 @@ from ipsync.policy.rules import Rules, TimeToLive
 from ipsync.ports.catalog import View
 from ipsync.ports.source import Fetched, MediaFailure, MediaSink
 from ipsync.ports.store import ContentKey, ContentStore
+from ipsync.store.tombstones import TombstoneFile, tombstones_file
 from ipsync.telemetry import Metrics
 from ipsync.web.showing import Held, may_show
 from tests.fakes.catalogs import fresh_catalog
@@ -118,6 +121,7 @@ class Household:
         self.media_source = HouseMedia(self.source)
         self.catalog: SqliteCatalog = fresh_catalog(folder, inline=True)
         self.store: ContentStore = MemoryStore() if store is None else store
+        self.outside = TombstoneFile(tombstones_file(folder / "ipsync.db"))
         self.store_lock = asyncio.Lock()
         self.metrics = Metrics()
         self.requests_per_hour = 1000.0
@@ -129,7 +133,9 @@ class Household:
         catalog, clock = self.catalog, self.clock
         self._sync = Sync(self.source, catalog, clock, rules, self.metrics, lambda: self.requests_per_hour)
         self._confirm = Confirm(self.source, catalog, clock, rules)
-        self._purge = Purge(catalog, self.store, self.store_lock, clock, rules, self.metrics)
+        self.tombstones = Tombstones(catalog, self.outside, clock, rules)
+        self.requests = Requests(catalog, self.tombstones, clock, rules)
+        self._purge = Purge(catalog, self.store, self.store_lock, clock, rules, self.metrics, self.tombstones)
         self._media = Media(self.media_source, catalog, self.store, self.store_lock, clock, rules)
         self._grants = Grants(self.source, catalog, clock, rules)
         self._expiry = Expiry(catalog, clock, rules)
@@ -270,9 +276,7 @@ class Household:
             documents = view.documents_after(0, 1_000_000)
             files = view.renditions([entry.document_id for entry in documents])
             return {
-                entry.document_id: Held(
-                    entry, view.account(entry.account_id), tuple(files.get(entry.document_id, ()))
-                )
+                entry.document_id: Held(entry, view.account(entry.account_id), tuple(files.get(entry.document_id, ())))
                 for entry in documents
             }
 

@@ -1,0 +1,250 @@
+"""Owners' requests: take in, hide at once, keep away, end (T11).
+
+Hiding is one transaction. Erasing is the purge's, which treats what an owner asked for like anything that is
+certain, so nothing that holds other removals back holds these. No request to ipernity is ever made for them.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ipsync.jobs.obligations import end_account
+from ipsync.jobs.tombstones import Tombstones
+from ipsync.policy.accounts import GRANTED_STATES, AccountState
+from ipsync.policy.documents import Tombstone
+from ipsync.policy.instants import Instant
+from ipsync.policy.lease import Lease
+from ipsync.policy.removals import Reason
+from ipsync.policy.requests import (
+    Holding,
+    RemovalRequest,
+    RequestScope,
+    Subject,
+    Words,
+    lifted,
+    new_request,
+    owe_request,
+    withdrawn,
+    words_kept_for,
+)
+from ipsync.policy.rules import Rules
+from ipsync.ports.catalog import Catalog, Transaction, View
+from ipsync.ports.clock import Clock
+from ipsync.ports.store import StoreFailure
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
+
+
+class RequestRefusedError(Exception):
+    """A request cannot be ended or found; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request as it was taken in.
+
+    Attributes:
+        is_new: False where the same request stood already.
+    """
+
+    request: RemovalRequest
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a request would concern, before it is made.
+
+    Attributes:
+        standing: the request for the same that stands already, or None.
+    """
+
+    subject: Subject
+    held: Holding
+    standing: RemovalRequest | None
+
+
+class Requests:
+    """The door for owners' requests."""
+
+    def __init__(self, catalog: Catalog, tombstones: Tombstones, clock: Clock, rules: Rules) -> None:
+        """Wire the job.
+
+        Args:
+            catalog: the durable memory.
+            tombstones: the record outside of it.
+            clock: the lease clock.
+            rules: the thresholds.
+        """
+        self._catalog = catalog
+        self._tombstones = tombstones
+        self._clock = clock
+        self._rules = rules
+
+    async def look(self, subject: Subject) -> Expected:
+        """What a request would concern, changing nothing."""
+        return await self._catalog.read(partial(_look, subject=subject))
+
+    async def file(self, subject: Subject, words: Words) -> Taken:
+        """Take a request in: when this returns it is hidden, and stands in the database and outside of it.
+
+        Erasing is owed, and follows with the next purge. A request that stands already is not made twice;
+        what it names is hidden again all the same.
+
+        Args:
+            subject: what it names.
+            words: contact and note, which are forgotten a while after it was complied with.
+
+        Raises:
+            CatalogFailure: nothing happened.
+        """
+        # A restored database must learn first which numbers were given, but no trouble with a file keeps from hiding.
+        await self._quietly(self._tombstones.replay)
+        taken = await self._catalog.write(
+            partial(take_in, subject=subject, words=words, now=self._clock.now(), lease=self._rules.lease)
+        )
+        await self._quietly(self._tombstones.keep)
+        kept = await self._catalog.read(lambda view: view.removal_request(taken.request.request_id))
+        _log.info(
+            Event.REMOVAL_REQUESTED,
+            "An owner's request was taken in; what it names is hidden.",
+            request_id=taken.request.request_id,
+            scope=subject.scope.value,
+            documents=taken.request.held.documents,
+        )
+        return replace(taken, request=kept or taken.request)
+
+    async def withdraw(self, request_id: int) -> RemovalRequest:
+        """End a request because its owner changed their mind.
+
+        A document may come back with the next sweep. An account comes back when its member authorizes the application.
+
+        Raises:
+            RequestRefusedError: there is no such request, or it stands no more.
+        """
+        ended = await self._catalog.write(partial(_withdraw, request_id=request_id, now=self._clock.now()))
+        await self._quietly(self._tombstones.keep)
+        _log.info(Event.REMOVAL_REQUEST_ENDED, "An owner withdrew a request.", request_id=request_id)
+        return ended
+
+    async def run(self) -> int:
+        """Forget contacts and notes that are not needed any more, and keep the record outside in order.
+
+        Returns:
+            Of how many requests the words were erased.
+        """
+        closed_before = self._clock.now() - words_kept_for(self._rules.lease)
+        forgotten = await self._catalog.write(lambda tx: tx.forget_words(closed_before))
+        if forgotten and not await self._catalog.scrub():
+            _log.warning(Event.CATALOG_BUSY, "A reader holds back the log's truncation; the next purge does it.")
+        await self._quietly(self._tombstones.keep)
+        await self._quietly(self._tombstones.compact)
+        return forgotten
+
+    async def _quietly(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Do a step whose failure holds nothing up: it is owed, and tried again by every purge and start."""
+        try:
+            await step()
+        except StoreFailure as failure:
+            _log.warning(
+                Event.TOMBSTONES_UNKEPT,
+                "The record of tombstones outside the database could not be brought up to date.",
+                cause=failure,
+            )
+
+
+def take_in(tx: Transaction, subject: Subject, words: Words, now: Instant, lease: Lease) -> Taken:
+    """Hide what an owner names, owe its erasure, and put the request on record, in one transaction.
+
+    Args:
+        tx: the transaction.
+        subject: what they name.
+        words: what they told beside it.
+        now: the lease clock.
+        lease: the thresholds.
+    """
+    expected = _look(tx, subject)
+    subject = expected.subject
+    epoch = 0
+    if subject.scope is RequestScope.DOCUMENT:
+        _doom_document(tx, subject, now, lease)
+    else:
+        epoch = _doom_account(tx, subject.subject_id, now, lease)
+    request = expected.standing or new_request(subject, expected.held, epoch, now, lease)
+    request_id = tx.put_removal_request(request, words)
+    # Where nothing is held there is nothing to wait for.
+    tx.settle_requests(now)
+    return Taken(tx.removal_request(request_id) or request, is_new=expected.standing is None)
+
+
+def next_consent_epoch(view: View, account_id: int, known_epoch: int) -> int:
+    """The epoch of a new consent: above the account's own, and above every request that it shall lift (I4).
+
+    Args:
+        view: the catalog.
+        account_id: whose.
+        known_epoch: of the account as the catalog knows it, or 0; a restored database may know too little.
+    """
+    requests = view.removal_requests_of(Subject(RequestScope.ACCOUNT, account_id))
+    return 1 + max([known_epoch, *(request.consent_epoch for request in requests)])
+
+
+def lift_requests(tx: Transaction, account_id: int, consent_epoch: int, now: Instant) -> int:
+    """End the requests for a whole account that a newer consent lifts. Returns how many.
+
+    Requests for single documents go on standing.
+    """
+    standing = [entry for entry in tx.removal_requests_of(Subject(RequestScope.ACCOUNT, account_id)) if entry.stands]
+    ended = [entry for entry in (lifted(request, consent_epoch, now) for request in standing) if not entry.stands]
+    for entry in ended:
+        tx.put_removal_request(entry)
+    return len(ended)
+
+
+def _look(view: View, subject: Subject) -> Expected:
+    standing = next((request for request in view.removal_requests_of(subject) if request.stands), None)
+    return Expected(_with_owner(view, subject), view.holding(subject), standing)
+
+
+def _with_owner(view: View, subject: Subject) -> Subject:
+    """The subject with its owner as the catalog knows it: a link may name another."""
+    if subject.scope is RequestScope.ACCOUNT:
+        return replace(subject, account_id=subject.subject_id)
+    document_id = subject.subject_id
+    known = view.documents([document_id]).get(document_id) or view.tombstones([document_id]).get(document_id)
+    return subject if known is None or not known.account_id else replace(subject, account_id=known.account_id)
+
+
+def _doom_document(tx: Transaction, subject: Subject, now: Instant, lease: Lease) -> None:
+    document = tx.documents([subject.subject_id]).get(subject.subject_id)
+    if document is not None:
+        doomed, removal = owe_request(document, now, lease)
+        tx.update_documents([doomed])
+        tx.add_removals([removal])
+    # It stands from now on, held or not: no page that is under way can take it in.
+    tx.put_tombstones([Tombstone(subject.subject_id, subject.account_id, Reason.OWNER_REQUEST.value, now, stands=True)])
+
+
+def _doom_account(tx: Transaction, account_id: int, now: Instant, lease: Lease) -> int:
+    """Hide all of an account, and take it in no more. Returns the consent epoch that the request outranks."""
+    account = tx.account(account_id)
+    if account is None:
+        return 0
+    tx.doom_account_by_request(account_id, now, lease)
+    if account.state in GRANTED_STATES:
+        end_account(tx, account, AccountState.REMOVED, Reason.OWNER_REQUEST, "removed", now, lease)
+    return account.consent_epoch
+
+
+def _withdraw(tx: Transaction, request_id: int, now: Instant) -> RemovalRequest:
+    request = tx.removal_request(request_id)
+    if request is None:
+        raise RequestRefusedError(f"there is no request {request_id}: see `ipsync removal list`")
+    if not request.stands:
+        raise RequestRefusedError(f"request {request_id} stands no more")
+    ended = withdrawn(request, now)
+    tx.put_removal_request(ended)
+    if request.subject.scope is RequestScope.DOCUMENT:
+        tx.lift_tombstone(request.subject.subject_id, now)
+    return ended
