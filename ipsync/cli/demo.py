@@ -1,45 +1,50 @@
-"""`ipsync demo`: watch the whole promise kept in two minutes, on a simulated ipernity."""
+"""`ipsync demo`: watch the whole promise kept in half a minute, on a simulated ipernity."""
 
-from collections import deque
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import FOUND, output, session
+from ipsync.cli import FOUND, INTERRUPTED, examples, output
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console
 
-    from ipsync.cli.demonstration import Demonstration, Summary
-    from ipsync.jobs.health import Health
+    from ipsync.cli.demo_values import Happening
+    from ipsync.cli.demonstration import Demonstration
 
 app = typer.Typer(add_completion=False)
 
-Events: TypeAlias = deque[tuple[float, str, str]]
-
-_EVENTS_SHOWN = 14
-_REFRESH_SECONDS = 0.25
+_REFRESH_SECONDS = 0.2
+_PAUSE_SECONDS = 1.5
 
 
 @app.command(
-    epilog="\n\n".join(
-        ("Examples:", "ipsync demo --once", "ipsync demo --once --json: the last line is the summary, for scripts")
+    epilog=examples(
+        "ipsync demo                # goes on until Ctrl-C, then the summary",
+        "ipsync demo --once         # one round, about half a minute",
+        "ipsync demo --once --json  # the last line is the summary, for scripts",
     )
 )
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Let the owners act once, then stop.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One round, then the summary.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print events and the summary as lines of JSON.")] = False,
-    members: Annotated[int, typer.Option(min=3, max=20, help="How many members the simulated site has.")] = 3,
-    documents: Annotated[int, typer.Option(min=10, max=2000, help="How many documents each of them has.")] = 40,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 1,
+    members: Annotated[int, typer.Option(metavar="N", min=3, max=10, help="How many members the site has.")] = 3,
+    documents: Annotated[
+        int, typer.Option(metavar="N", min=10, max=500, help="How many documents each of them has.")
+    ] = 40,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same world.")] = 1,
 ) -> None:
     """Watch ipsync mirror a simulated ipernity, and forget.
 
-    Members authorize the application; their shared photos are mirrored. Then owners hide, delete and
-    relicense photos through another client, and one takes the permission back. ipsync is told nothing: it
-    notices, hides, confirms and erases. A day is shortened to a minute. It leaves nothing running.
+    Members authorize the application; the photos they share are mirrored. Then owners hide, delete and
+    relicense photos through another program, replace and upload some, and one takes the permission back.
+    ipsync is told nothing: it notices, hides, asks once more, and erases. A day is shortened to a minute. It
+    needs no configuration and leaves nothing behind.
 
-    Exit code 3 says that a deadline was missed, 1 that something did not happen that must.
+    At a terminal it plays round after round until Ctrl-C and then sums up; with --once, or where there is no
+    terminal, it plays one.
+
+    Exit code 3 says that a deadline was missed or a copy was left, 1 that something did not happen that must.
     """
     import asyncio
     import importlib.util
@@ -48,102 +53,106 @@ def demo(
 
     if importlib.util.find_spec("ipernity") is None:
         output.fail("the demo's owners act through PyIpernity, which is not installed", 'pip install "ipsync[demo]"')
-    from ipsync.cli.demonstration import DemoFailedError, Demonstration
+    from ipsync.cli import demo_view
+    from ipsync.cli.demo_values import DemoFailedError
+    from ipsync.cli.demonstration import Demonstration
 
-    is_live = not as_json and output.console().is_terminal
-    events: Events = deque(maxlen=_EVENTS_SHOWN)
-
-    def tell(at_seconds: float, who: str, what: str) -> None:
-        events.append((at_seconds, who, what))
-        if as_json:
-            output.emit_json({"seconds": round(at_seconds, 2), "who": who, "what": what}, line=True)
-        elif not is_live:
-            output.say(f"{at_seconds:6.1f} s  {who:>10}  {what}")
-
-    with tempfile.TemporaryDirectory(prefix="ipsync-demo-") as folder:
-        story = Demonstration(Path(folder), members, documents, seed, tell)
+    console = output.console()
+    once = once or not console.is_terminal
+    teller = _Teller(console, as_json=as_json)
+    with tempfile.TemporaryDirectory(prefix="ipsync-demo-", ignore_cleanup_errors=True) as folder:
+        pause_seconds = _PAUSE_SECONDS if teller.is_live else 0.0
+        story = Demonstration(Path(folder), members, documents, seed, teller.tell, pause_seconds)
         try:
-            summary = asyncio.run(_play(story, 1 if once else 3, events, is_live))
+            is_whole = asyncio.run(_play(story, once, teller))
         except DemoFailedError as failure:
             output.fail(str(failure), "run it again; if it happens again, it is a defect worth reporting")
-        copies = sum(story.copies_left().values())
-        ways = _ways(story)
+    if not is_whole and (once or not story.rounds):
+        output.leave(INTERRUPTED)
+    summary = story.summary()
     if as_json:
         output.say(summary.line())
     else:
-        _print_summary(summary, ways, copies, story)
+        demo_view.print_summary(summary, story.acts, story.window_seconds)
     if summary.breaches or summary.erased != summary.removed:
         output.leave(FOUND)
 
 
-async def _play(story: "Demonstration", rounds: int, events: "Events", is_live: bool) -> "Summary":
+class _Teller:
+    """Shows what happens: JSON lines, lines, or a live picture where the terminal is large enough for one."""
+
+    def __init__(self, console: "Console", *, as_json: bool) -> None:
+        from ipsync.cli.demo_view import LEAST_COLUMNS, LEAST_ROWS
+
+        self._as_json = as_json
+        self._console = console
+        self.happenings: list[Happening] = []
+        large = console.width >= LEAST_COLUMNS and console.height >= LEAST_ROWS
+        self.is_live = not as_json and console.is_terminal and not console.is_dumb_terminal and large
+
+    def tell(self, happening: "Happening") -> None:
+        """Take in one line of the story."""
+        from ipsync.cli.demo_view import line
+
+        self.happenings.append(happening)
+        if self._as_json:
+            output.emit_json(_as_json(happening), line=True)
+        elif not self.is_live:
+            output.say(output.plain(line(happening)))
+
+
+def _as_json(happening: "Happening") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    row = asdict(happening) | {"at_seconds": round(happening.at_seconds, 3)}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+async def _play(story: "Demonstration", once: bool, teller: _Teller) -> bool:
+    """Play it and show it. Returns whether it came to its end; Ctrl-C, SIGTERM and SIGHUP cut it short."""
+    import asyncio
+    import signal
+    from contextlib import suppress
+
+    running = asyncio.create_task(story.run(once=once), name="story")
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        if teller.is_live:
+            await _draw(story, running, teller)
+        with suppress(asyncio.CancelledError):
+            await running
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+    return not running.cancelled()
+
+
+async def _draw(story: "Demonstration", running: Any, teller: _Teller) -> None:
     import asyncio
 
-    if not is_live:
-        return await story.run(rounds)
     from rich.live import Live
 
-    running = asyncio.create_task(story.run(rounds))
-    with Live(console=output.console(), auto_refresh=False, transient=True) as live:
-        while not running.done():
-            live.update(_picture(story, await story.look(), events), refresh=True)
+    from ipsync.cli.demo_view import picture
+
+    console = output.console()
+    is_ascii = not console.encoding.startswith("utf")
+    standing = None
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            is_last = running.done()
+            standing = await story.look() or standing
+            drawn = picture(
+                standing,
+                teller.happenings,
+                story.window_seconds,
+                console.width,
+                console.height,
+                is_ascii=is_ascii,
+            )
+            live.update(drawn, refresh=True)
+            if is_last:
+                return
             await asyncio.wait({running}, timeout=_REFRESH_SECONDS)
-    return await running
-
-
-def _picture(story: "Demonstration", health: "Health | None", events: "Events") -> "RenderableType":
-    from rich.console import Group
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
-
-    from ipsync.policy.documents import DocumentState
-
-    figures = Table.grid(padding=(0, 3))
-    if health is not None:
-        documents = health.figures.documents
-        cells = {
-            "mirrored": (documents.get(DocumentState.LIVE, 0), "green"),
-            "hidden": (sum(documents.values()) - documents.get(DocumentState.LIVE, 0), "yellow"),
-            "erased": (health.figures.tombstones, "red"),
-            "files": (health.figures.stored_files, "cyan"),
-            "API requests": (story.requests, "magenta"),
-        }
-        figures.add_row(*(Text(f"{name} {number}", style=color) for name, (number, color) in cells.items()))
-        figures.add_row(
-            Text(f"{session.span(health.slack)} to the nearest deadline", style="bold"),
-            Text(f"{story.elapsed_seconds:.0f} s of a day of {story.window_seconds:.0f} s", style="dim"),
-        )
-    log = Table.grid(padding=(0, 2))
-    for at, who, what in events:
-        log.add_row(Text(f"{at:6.1f} s", style="dim"), Text(output.plain(who), style="bold"), Text(output.plain(what)))
-    return Panel(Group(figures, Text(), log), title="ipsync demo", subtitle="a day shortened to a minute", width=100)
-
-
-def _ways(story: "Demonstration") -> list[tuple[str, int, float, float]]:
-    rows: list[tuple[str, int, float, float]] = []
-    for way in dict.fromkeys(entry.way for entry in story.withdrawals):
-        mine = [entry for entry in story.withdrawals if entry.way == way]
-        hide = max(entry.hidden_after or float("inf") for entry in mine)
-        erase = max(entry.erased_after or float("inf") for entry in mine)
-        rows.append((way, len(mine), round(hide, 1), round(erase, 1)))
-    return rows
-
-
-def _print_summary(
-    summary: "Summary", ways: list[tuple[str, int, float, float]], copies: int, story: "Demonstration"
-) -> None:
-    window = story.window_seconds
-    output.print_table(
-        ("what owners did", "documents", "hidden within s", "erased within s"),
-        ways,
-        title=f"{summary.mirrored} documents were mirrored; then {summary.removed} were taken away.",
-    )
-    output.say(
-        f"\nErased: {summary.erased} of {summary.removed}. Copies left anywhere: {copies}. "
-        f"Deadlines missed: {summary.breaches}.\n"
-        f"The law in this demo: hidden within {window * 20 / 24:.0f} s, erased within {window:.0f} s "
-        f"(20 and 24 hours of a day shortened to {window:.0f} s).\n"
-        f"API requests: {summary.requests}; no mirror of this size and time can do with fewer than "
-        f"{summary.requests_lower_bound} (the demo looks far more often, to show it soon)."
-    )

@@ -6,13 +6,15 @@ is ever taken for markup. Rich is imported when the first table is drawn.
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -25,6 +27,7 @@ _MOST_COMBINING_MARKS = 4
 _GAP = 2
 """Columns between two cells of a table."""
 _LEAST_ELASTIC = 12
+_LEAST_WRAPPED = 40
 _PIPE_WIDTH = 4096
 """Columns where nobody looks at a terminal: nothing is cut or folded in a pipe."""
 
@@ -108,7 +111,7 @@ def console(*, stderr: bool = False) -> "Console":
 
 def say(text: str) -> None:
     """Print a sentence, or lines, on standard output, at once: somebody may wait for it in a pipe."""
-    sys.stdout.write(plain(text, lines=True) + "\n")
+    sys.stdout.write(_wrapped(plain(text, lines=True), sys.stdout) + "\n")
     sys.stdout.flush()
 
 
@@ -134,7 +137,32 @@ def confirm(question: str, *, without: str) -> bool:
 
 def complain(text: str) -> None:
     """Print lines on standard error."""
-    sys.stderr.write(plain(text, lines=True) + "\n")
+    sys.stderr.write(_wrapped(plain(text, lines=True), sys.stderr) + "\n")
+
+
+def _wrapped(text: str, stream: TextIO) -> str:
+    """Break long lines between words where somebody reads them; addresses and paths stay whole."""
+    if not stream.isatty():
+        return text
+    columns = shutil.get_terminal_size().columns
+    if columns < _LEAST_WRAPPED:
+        return text
+    return "\n".join(_broken(line, columns) for line in text.split("\n"))
+
+
+def _broken(line: str, columns: int) -> str:
+    if len(line) < columns:
+        return line
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    pieces = textwrap.wrap(
+        line.strip(" "),
+        columns - 1,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(pieces)
 
 
 def print_failure(message: str, remedy: str = "") -> None:
