@@ -241,15 +241,16 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
 
     The counts of files and bytes are those of the catalog, taken while its rows are still there. A
     suspicion whose document is LIVE was overtaken by a verification: it is withdrawn, and erases nothing.
+    Nor does the removal of single files reach files that came later, with a document that returned.
     """
     due = [entry for entry in tx.due_removals(now, limit + len(passed_over)) if entry.removal_id not in passed_over]
     due = due[:limit]
     documents = tx.documents([entry.document_id for entry in due if entry.scope is Scope.DOCUMENT])
     overtaken = [entry for entry in due if _is_overtaken(entry, documents.get(entry.document_id))]
     tx.update_removals([replace(entry, stage=Stage.WITHDRAWN) for entry in overtaken])
-    held = tx.renditions([entry.document_id for entry in due], (RenditionState.STORED, RenditionState.ERASING))
+    held = tx.renditions([entry.document_id for entry in due])
     intended = [
-        replace(_counted(entry, held.get(entry.document_id, ())), stage=Stage.INTENDED)
+        replace(_narrowed(entry, held.get(entry.document_id, ())), stage=Stage.INTENDED)
         for entry in (
             confirmed(entry, now, DEADLINE) if entry.stage is Stage.SUSPECTED else entry
             for entry in due
@@ -276,9 +277,16 @@ def _still_intended(tx: Transaction, removals: Sequence[Removal]) -> list[Remova
     return [entry for entry in found if entry.removal_id in wanted]
 
 
-def _counted(removal: Removal, held: Sequence[Rendition]) -> Removal:
-    going = [entry for entry in held if removal.scope is Scope.DOCUMENT or entry.file.rendition in removal.renditions]
-    return replace(removal, files_erased=len(going), bytes_erased=sum(entry.size_bytes for entry in going))
+def _narrowed(removal: Removal, held: Sequence[Rendition]) -> Removal:
+    """The removal with what it will erase: how many files and bytes, and of single files those that are still going."""
+    going = [entry for entry in held if entry.state in (RenditionState.STORED, RenditionState.ERASING)]
+    names = removal.renditions
+    if removal.scope is Scope.FILES:
+        newer = {entry.file.rendition for entry in held if entry.state is not RenditionState.ERASING}
+        names = tuple(name for name in names if name not in newer)
+        going = [entry for entry in going if entry.file.rendition in names]
+    size_bytes = sum(entry.size_bytes for entry in going)
+    return replace(removal, renditions=names, files_erased=len(going), bytes_erased=size_bytes)
 
 
 def _unlink(store: ContentStore, whole: Sequence[tuple[int, int]], files: Sequence[ContentKey]) -> Erased:
