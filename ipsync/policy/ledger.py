@@ -339,6 +339,43 @@ def head_of(values: dict[str, Any]) -> LedgerHead:
     return LedgerHead(**values)
 
 
+class LedgerHeader(NamedTuple):
+    """The first line of an export.
+
+    Attributes:
+        first: the sequence of the first entry that follows.
+        before: the hash of the entry before it, 64 hex digits.
+        head: the newest signed head; the entries lead up to it.
+    """
+
+    first: int
+    before: str
+    head: LedgerHead
+
+
+def write_header(header: LedgerHeader) -> bytes:
+    """The first line of an export."""
+    values = {"format": FORMAT, **header._asdict(), "head": header.head._asdict()}
+    return (json.dumps(values, separators=(",", ":")) + "\n").encode("ascii")
+
+
+def read_header(line: bytes) -> LedgerHeader:
+    """Read the first line of an export.
+
+    Raises:
+        ValueError: it is none, or of another format.
+    """
+    values = _object(line)
+    if values.pop("format", None) != FORMAT:
+        raise ValueError(f"its first line does not say {FORMAT}")
+    if tuple(values) != LedgerHeader._fields or not isinstance(values["head"], dict):
+        raise ValueError("its first line has not the names of a header")
+    _demand_types(values, ("first",), int, optional=False)
+    _demand_types(values, ("before",), str, optional=False)
+    _demand_hex(values["before"], 64)
+    return LedgerHeader(values["first"], values["before"], head_of(values["head"]))
+
+
 def _object(line: bytes) -> dict[str, Any]:
     # A line of 10,000 brackets must be an answer, not a failure of the reader.
     try:
