@@ -5,12 +5,14 @@ members and documents, when an owner does something, then after sync, confirm, p
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ipsync.catalog import SqliteCatalog
+from ipsync.catalog.work import SqlTransaction
 from ipsync.jobs.accounts import Accounts, TakenIn
 from ipsync.jobs.confirm import Confirm, ConfirmReport
 from ipsync.jobs.details import Details, DetailsReport
@@ -26,13 +28,13 @@ from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import (
     Document,
     DocumentState,
-    Media as MediaKind,
     RemoteFile,
     Rendition,
     RenditionState,
     Safety,
     Visibility,
 )
+from ipsync.policy.documents import Media as MediaKind
 from ipsync.policy.instants import DAY, SECOND, Duration
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
@@ -81,14 +83,24 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it had to wait")
 
 
+class Crash(BaseException):
+    """The process dies here."""
+
+
 class HouseMedia(FakeMediaSource):
-    """Hosts that keep the files of a `FakeSource`: an address is good as long as the document has it."""
+    """Hosts that keep the files of a `FakeSource`: an address is good as long as the document has it.
+
+    Attributes:
+        failing: what to raise instead of giving the file, by address.
+        held_back: while set, downloads begin, and end when this event comes; `under_way` counts them.
+    """
 
     def __init__(self, source: FakeSource) -> None:
         super().__init__()
         self._source = source
         self.failing: dict[str, MediaFailure] = {}
         self.held_back: asyncio.Event | None = None
+        self.under_way = asyncio.Semaphore(0)
 
     async def fetch(self, file: RemoteFile, sink: MediaSink) -> Fetched:
         self.files.pop(file.url, None)
@@ -98,7 +110,7 @@ class HouseMedia(FakeMediaSource):
         if file.url in self.failing:
             self.files[file.url] = self.failing[file.url]
         if self.held_back is not None:
-            self.fetched.append(file.url)
+            self.under_way.release()
             sink.write(b"\xff\xd8")
             await self.held_back.wait()
             sink.restart()
@@ -228,6 +240,31 @@ class Household:
         await self.details()
         await self.fetch()
         await self.purge()
+
+    @contextmanager
+    def crashing(self, at: int, *, before: bool) -> Iterator[None]:
+        """Let the process die at its `at`-th transaction, just before or just after it was committed."""
+        whole, writes = self.catalog.write_now, 0
+
+        def write(work: Callable[[SqlTransaction], Any]) -> Any:
+            nonlocal writes
+            writes += 1
+            if writes == at and before:
+                raise Crash
+            done = whole(work)
+            if writes == at:
+                raise Crash
+            return done
+
+        self.catalog.write_now = write  # type: ignore[method-assign]  # reason: a crash has no better place
+        try:
+            yield
+        except Crash:
+            self.store.discard_incoming()
+            self.store_lock = asyncio.Lock()
+            self.configure(self.rules)
+        finally:
+            self.catalog.write_now = whole  # type: ignore[method-assign]  # reason: as it was
 
     # what is to be seen
 

@@ -1,46 +1,15 @@
 """Sweeps that are interrupted, refused, starved of budget, or begun long ago: nobody pays for another's trouble."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
-from ipsync.ports.catalog import Transaction
 from ipsync.ports.source import KeyRefused, Lane, Later, Malformed, QuotaReached, Refused, SourceFailure
 from tests.fakes.source import Asked
 from tests.jobs.household import Household
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-@contextmanager
-def crashing(house: Household, at: int, *, before: bool) -> Iterator[None]:
-    """Let the process die at its `at`-th transaction, just before or just after it was committed."""
-    whole, writes = house.catalog.write_now, 0
-
-    def write(work: Callable[[Transaction], Any]) -> Any:
-        nonlocal writes
-        writes += 1
-        if writes == at and before:
-            raise Crash
-        done = whole(work)
-        if writes == at:
-            raise Crash
-        return done
-
-    house.catalog.write_now = write  # type: ignore[method-assign]  # reason: a crash has no better place
-    try:
-        yield
-    except Crash:
-        house.configure(house.rules)
-    finally:
-        house.catalog.write_now = whole  # type: ignore[method-assign]  # reason: as it was
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -54,7 +23,7 @@ async def test_F1_a_sweep_that_died_anywhere_goes_on_and_overlooks_nothing(
     for number in gone:
         house.source.delete(number)
     verified = {number: held.document.verified_at for number, held in house.held().items()}
-    with crashing(house, at, before=before):
+    with house.crashing(at, before=before):
         await house.sync()
     house.passes(5 * MINUTE)
     await house.sync(force=False)
@@ -155,15 +124,15 @@ async def test_T21_while_ipernity_answers_nobody_it_is_asked_seldom(house: House
     await house.mirror()
     house.source.fail("*", lambda method: Later(method, "down"), None)
     asked_before = len(house.source.asked)
-    for _ in range(24 * 60):
+    for _ in range(6 * 60):
         await house.tick()
         house.passes(MINUTE - 9 * SECOND)
-    assert len(house.source.asked) - asked_before < 24 * 2 * 4
+    assert len(house.source.asked) - asked_before < 6 * 2 * 4 + 20
+    assert len(house.served()) == 20
     house.source.heal()
     house.passes(HOUR)
     await house.tick()
-    await house.tick()
-    assert len(house.served()) == 20  # fetched anew: after a day without an answer all were erased
+    assert house.account(20).failures == 0
 
 
 async def test_T21_a_refused_key_is_not_tried_over_and_over(house: Household) -> None:
@@ -172,10 +141,10 @@ async def test_T21_a_refused_key_is_not_tried_over_and_over(house: Household) ->
     await house.mirror()
     house.source.fail("*", lambda method: KeyRefused(method, "ipernity does not accept the API key", 100), None)
     before = len(house.source.asked)
-    for _ in range(10 * 60):
+    for _ in range(4 * 60):
         await house.tick()
         house.passes(MINUTE - 9 * SECOND)
-    assert len(house.source.asked) - before < 10 * 2 * 2 + 20
+    assert len(house.source.asked) - before < 4 * 2 * 2 + 20
     assert house.account_state(7) is AccountState.ACTIVE
 
 
@@ -262,7 +231,7 @@ async def test_listings_of_levels_that_are_not_mirrored_any_more_are_forgotten(h
 
 async def test_periods_follow_the_budget_and_count_only_accounts_that_are_read(house: Household) -> None:
     await house.member(7, 100)
-    await house.member(8, 5000)
+    await house.member(8, 2000)
     await house.sync()
     await house.accounts.pause(8)
     house.requests_per_hour = 1.0
