@@ -14,6 +14,7 @@ from itertools import count
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.instants import Instant, seconds
+from ipsync.policy.ledger import gone as gone_entry
 from ipsync.policy.planning import next_try
 from ipsync.policy.removals import DEADLINE, Reason, Removal, Scope, Stage, confirmed, is_breach
 from ipsync.policy.rules import Rules
@@ -332,9 +333,10 @@ def _erased(view: View) -> list[Removal]:
 
 
 def _say_gone(tx: Transaction, removals: Sequence[Removal], now: Instant) -> list[Removal]:
-    """Say gone of those that are still waiting for it, so that each is told of once (I8)."""
+    """Say gone of those that are still waiting for it, with an entry of the ledger for each, and once (I8)."""
     waiting = {removal.removal_id for removal in _erased(tx)}
     gone = [replace(entry, stage=Stage.GONE, gone_at=now) for entry in removals if entry.removal_id in waiting]
     tx.update_removals(gone)
+    tx.append_ledger([gone_entry(removal, now) for removal in gone])
     tx.settle_requests(now)
     return gone
