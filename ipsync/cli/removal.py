@@ -9,6 +9,7 @@ from ipsync.cli import FAILED, WRONG, examples, output, session
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
+    from ipsync.jobs.purge import PurgeReport
     from ipsync.jobs.requests import Expected
     from ipsync.policy.instants import Instant
     from ipsync.policy.requests import RemovalRequest, Subject, Words
@@ -108,44 +109,42 @@ async def _subject(works: "Works", document: str | None, account: str | None) ->
 
 
 def _file(ctx: typer.Context, subject: "Subject", words: "Words", as_json: bool) -> None:
-    async def file(works: "Works") -> "tuple[Instant, RemovalRequest, bool, int]":
+    async def file(works: "Works") -> "tuple[Instant, RemovalRequest, bool, PurgeReport]":
         taken = await works.requests.file(subject, words)
         with output.progress("erasing"):
             report = await works.purge.run()
-        request = await _settled(works, taken.request)
-        return works.base.clock.now(), request, taken.is_new, report.failed
+        # Only one process cuts the log: beside a daemon it is the daemon, within moments.
+        patience = _PATIENCE_SECONDS if report.unscrubbed else 0.0
+        request = await _settled(works, taken.request, patience)
+        return works.base.clock.now(), request, taken.is_new, report
 
-    now, request, is_new, failed = session.work_on(ctx, file, needs=_KEY_ONLY, erases=True)
+    now, request, is_new, report = session.work_on(ctx, file, needs=_KEY_ONLY, erases=True)
     if as_json:
         output.emit_json(receipt_json(request) | {"is_new": is_new})
     else:
         if not is_new:
             output.say("This was asked for before, and the request stands:")
         _print_receipt(request, now)
-        if request.is_open and not failed:
-            output.say(
-                "It is hidden, and its files are erased. "
-                + session.LOG_IS_CUT_LATER
-                + f"\nTo see when: ipsync removal show {request.request_id}"
-            )
-        if not request.is_kept_outside:
-            output.complain(
-                "The record outside the database could not be written; it is tried again by every purge.\n"
-                "  -> look at the disk beside the database"
-            )
-    if request.is_open and failed:
+        if request.is_open and report.unscrubbed:
+            output.say(f"{session.LOG_IS_CUT_LATER} To see when: ipsync removal show {request.request_id}")
+    if report.failed and request.is_open:
         output.fail(
-            f"{session.counted(failed, 'document')} could not be erased yet",
+            f"{session.counted(report.failed, 'document')} could not be erased yet; everything named is hidden",
             "look at the disk, then: ipsync purge; a running daemon goes on trying",
+        )
+    if not request.is_kept_outside:
+        output.fail(
+            "it is hidden and erased, but the record outside the database cannot be written, so it is not called gone",
+            "look at the disk beside the database, then: ipsync purge; a running daemon goes on trying",
         )
 
 
-async def _settled(works: "Works", request: "RemovalRequest") -> "RemovalRequest":
-    """The request once everything is gone; beside a daemon, which alone may cut the log, after a short wait."""
+async def _settled(works: "Works", request: "RemovalRequest", patience_seconds: float) -> "RemovalRequest":
+    """The request once everything is gone, or as it is when patience is over."""
     import asyncio
 
     loop, number = asyncio.get_running_loop(), request.request_id
-    deadline = loop.time() + _PATIENCE_SECONDS
+    deadline = loop.time() + patience_seconds
     while True:
         latest = await works.base.catalog.read(lambda view: view.removal_request(number)) or request
         if not latest.is_open or loop.time() >= deadline:
