@@ -215,6 +215,8 @@ def test_consents_and_starts_become_events() -> None:
         "doc.get error 1",
         "deadline",
         "configuration",
+        "owner's request",
+        "found hidden without a removal",
         "doc.get",
         "pages=12 total=1187; deadline",
         *(f"doc.get: {bar.value}" for bar in Bar),
@@ -228,7 +230,7 @@ def test_the_evidence_there_is_passes_whole(evidence: str) -> None:
 @pytest.mark.parametrize(
     ("evidence", "left"),
     [
-        ("title=Grandmother's birthday", "?=?'? ?"),
+        ("title=Grandmother's birthday", "?=?'s ?"),
         ("doc.get error 1 for canary", "doc.get error 1 ? ?"),
         ("https://cdn.ipernity.com/1/2.5ec7e7.jpg", "?://?.?.?/1/2.5?7?7.?"),
         ("\N{GREEK SMALL LETTER OMEGA}<b>\n", "?"),
