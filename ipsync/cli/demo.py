@@ -1,5 +1,8 @@
 """`ipsync demo`: watch the whole promise kept in half a minute, on a simulated ipernity."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,7 +67,8 @@ def demo(
         pause_seconds = _PAUSE_SECONDS if teller.is_live else 0.0
         story = Demonstration(Path(folder), members, documents, seed, teller.tell, pause_seconds)
         try:
-            is_whole = asyncio.run(_play(story, once, teller))
+            with _without_proxies():
+                is_whole = asyncio.run(_play(story, once, teller))
         except DemoFailedError as failure:
             output.fail(str(failure), "run it again; if it happens again, it is a defect worth reporting")
     if not is_whole and (once or not story.rounds):
@@ -76,6 +80,20 @@ def demo(
         demo_view.print_summary(summary, story.acts, story.window_seconds)
     if summary.breaches or summary.erased != summary.removed:
         output.leave(FOUND)
+
+
+@contextmanager
+def _without_proxies() -> Iterator[None]:
+    """PyIpernity asks the environment for a proxy, and everything of the demo is on this machine."""
+    names = ("NO_PROXY", "no_proxy")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.update(dict.fromkeys(names, "*"))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 class _Teller:

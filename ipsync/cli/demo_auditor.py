@@ -60,9 +60,12 @@ class Auditor:
         """Whether anything of a document lies in the store."""
         return (self._content / account_id / document_id).exists()
 
-    def stored_files(self, account_id: str, document_id: str) -> set[bytes]:
-        """The files of a document as they lie in the store."""
-        return {path.read_bytes() for path in (self._content / account_id / document_id).glob("*") if path.is_file()}
+    def stored_file(self, account_id: str, document_id: str, rendition: str) -> bytes | None:
+        """A file as it lies in the store; None where there is none."""
+        try:
+            return (self._content / account_id / document_id / rendition).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def copies(self, tokens: Iterable[str]) -> dict[str, int]:
         """In how many files of the mirror each of these words stands."""

@@ -199,17 +199,15 @@ class Story:
     async def _replace(self, owner: Owner) -> None:
         """An owner puts another file in a photo's place: the old version must go."""
         place = (owner.user_id, str(self.permitted_of(owner)[0]["document_id"]))
-        before = await asyncio.to_thread(self._auditor.stored_files, *place)
         path = await asyncio.to_thread(self._paint)
         new = await asyncio.to_thread(path.read_bytes)
         await asyncio.to_thread(owner.replace, path, place[1])
         self._tell(owner.username, "act", "replaced the file of 1 photo", documents=1)
 
         async def replaced() -> bool:
-            stored = await asyncio.to_thread(self._auditor.stored_files, *place)
-            return new in stored and not stored & before
+            return await asyncio.to_thread(self._auditor.stored_file, *place, "original") == new
 
-        after = await self._until(replaced, "the new version is stored and nothing of the old one")
+        after = await self._until(replaced, "the new version is stored in the old one's place")
         words = f"erased the old file, mirrored the new after {after:.1f} s"
         self._tell("ipsync", "replaced", words, documents=1, after_seconds=round(after, 3))
 

@@ -201,7 +201,6 @@ class Demonstration:
             },
             overrides={
                 "api.url": self._simulator.api_url,
-                "log.level": "error",
                 "budget.per_second": max(10, math.ceil(per_minute / 30)),
                 "budget.per_minute": per_minute,
                 "budget.per_hour": 60 * per_minute,
