@@ -172,9 +172,11 @@ class Grants:
         if lacking:
             # Like a lost grant it is hidden at once; its leases decide when it is erased (F18, error 110).
             remember_state(tx, account)
-            state, pause = AccountState.DOUBTED, self._rules.lease.window // 48
+            state, pause = AccountState.DOUBTED, self.check_period // 24
+            failure = f"the member did not grant {_words(lacking)}"
         else:
             state, pause = state_before_doubt(tx, account.account_id) if doubted else account.state, self.check_period
+            failure = account.failure if account.failures and not doubted else ""
         tx.put_account(
             replace(
                 account,
@@ -183,9 +185,8 @@ class Grants:
                 state=state,
                 checked_at=granted.sent_at,
                 next_check_at=now + pause,
-                failure=f"the member did not grant {_words(lacking)}" if lacking else "",
-                # A doubt that keeps coming back is looked into more and more rarely (see `doubt_account`).
-                failures=account.failures if doubted else 0,
+                # The count stays until a page is read: a doubt that keeps coming back is looked into ever more rarely.
+                failure=failure,
             )
         )
 
@@ -193,8 +194,13 @@ class Grants:
         account = tx.account(asked.account_id)
         if account is None or account.state not in GRANTED_STATES or _is_other_grant(account, asked):
             return
-        failures, period = account.failures + 1, self.check_period
-        next_check_at = next_try(self._clock.now(), failures, period // 360, period // 4)
+        now, period, failures = self._clock.now(), self.check_period, account.failures
+        if account.state is AccountState.DOUBTED:
+            failures += 1
+            next_check_at = next_try(now, failures, period // 360, period // 4)
+        else:
+            # Its listings verify it meanwhile, and count their own failures.
+            next_check_at = now + period // 24
         tx.put_account(replace(account, next_check_at=next_check_at, failure=words, failures=failures))
 
 

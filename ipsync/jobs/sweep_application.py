@@ -53,8 +53,18 @@ class Applied:
     is_last: bool
 
 
-def apply_page(tx: Transaction, turn: Turn, answer: ListingPage, rules: Rules, now: Instant) -> Applied | None:
+def apply_page(
+    tx: Transaction, turn: Turn, answer: ListingPage, rules: Rules, now: Instant, *, every_file: bool
+) -> Applied | None:
     """Carry out what one page means, and keep how far the sweep has come.
+
+    Args:
+        tx: the transaction.
+        turn: the listing, before this page.
+        answer: the page.
+        rules: what may be held.
+        now: the lease clock.
+        every_file: compare the files of every document, not only where something changed.
 
     Returns:
         None where the answer counts for nothing any more: the account was removed, paused, doubted or authorized
@@ -65,7 +75,6 @@ def apply_page(tx: Transaction, turn: Turn, answer: ListingPage, rules: Rules, n
         return None
     if account.consent_epoch != turn.account.consent_epoch:
         return None
-    every_file = tx.note(_files_note(turn.listing)) != _files_wanted(rules)
     plan = plan_page(
         account.account_id,
         answer.sent_at,
@@ -164,8 +173,6 @@ def complete_sweep(
     )
     tx.put_listing(following)
     tx.drop_pages_after(listing.account_id, listing.visibility, listing.next_page - 1)
-    if turn.whole:
-        tx.set_note(_files_note(listing), _files_wanted(rules))
     return following, missing
 
 
@@ -217,12 +224,3 @@ def _carry_out(tx: Transaction, plan: PagePlan, sent_at: Instant) -> None:
         withdraw_suspicions(tx, plan.withdrawn)
     if plan.removals:
         tx.add_removals(plan.removals)
-
-
-def _files_note(listing: Listing) -> str:
-    """Under this name it is kept which files the newest whole sweep of a listing compared."""
-    return f"renditions of {listing.account_id}/{int(listing.visibility)}"
-
-
-def _files_wanted(rules: Rules) -> str:
-    return " ".join(rules.view.renditions)

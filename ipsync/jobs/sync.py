@@ -125,6 +125,8 @@ class Sync:
         self._metrics = metrics
         self._requests_per_hour = requests_per_hour
         self._restraint = Restraint(rules.lease)
+        # Listings of which every file was compared under these rules; a reload or restart begins with none.
+        self._compared: set[tuple[int, int]] = set()
 
     async def run(
         self, account_id: int | None = None, *, force: bool = False, on_page: OnPage | None = None
@@ -286,7 +288,10 @@ class Sync:
             Lane.DISCOVERY if turn.is_first else Lane.VERIFICATION,
         )
         now = self._clock.now()
-        applied = await self._catalog.write(lambda tx: apply_page(tx, turn, answer, self._rules, now))
+        every_file = _key(listing) not in self._compared
+        applied = await self._catalog.write(
+            lambda tx: apply_page(tx, turn, answer, self._rules, now, every_file=every_file)
+        )
         if applied is None:
             return None
         report.count(applied.plan, len(answer.documents))
@@ -309,6 +314,8 @@ class Sync:
         )
         report.sweeps += 1
         report.missing += missing
+        if turn.whole:
+            self._compared.add(_key(listing))
         if missing:
             _log.warning(
                 Event.SYNC_SUSPECTED,
