@@ -26,7 +26,7 @@ def verdict(answer: "Answer") -> str:
         return "held"
     if any(evidence.entry.scope == "document" for evidence in answer.evidence):
         return "erased"
-    return "never-held" if answer.tombstone is None else "erased-before-ledger"
+    return "never-held" if answer.gone_untold is None else "erased-before-ledger"
 
 
 def sentences(answer: "Answer", lease: "Lease") -> list[str]:
@@ -48,14 +48,17 @@ def sentences(answer: "Answer", lease: "Lease") -> list[str]:
             f"{session.moment(lease.serve_until(verified_at), now)} and erased by "
             f"{session.moment(lease.erase_by(verified_at), now)}."
         )
-    elif word == "erased-before-ledger" and answer.tombstone is not None:
+    elif word == "erased-before-ledger" and answer.gone_untold is not None:
         said.append(
-            f"Document {number} was erased {session.moment(answer.tombstone.since, now)} "
-            f"({answer.tombstone.reason}), before the ledger began: the database remembers it, no entry proves it."
+            f"Document {number} was erased {session.moment(answer.gone_untold.gone_at, now)} "
+            f"({answer.gone_untold.reason.value}), before the ledger began: the database remembers it, and no entry "
+            "proves it."
         )
     elif word == "never-held":
         since = "it has not begun" if answer.begun_at is None else f"begun {session.moment(answer.begun_at, now)}"
         said.append(f"No copy of document {number} is held, and nothing in the ledger ({since}) tells of one.")
+    if answer.tombstone is not None and answer.tombstone.stands:
+        said.append("Its owner asked for its removal: it is not mirrored again while that stands.")
     return said
 
 

@@ -5,14 +5,15 @@ do not disturb, since nothing before them changes.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.policy.documents import Document, Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.ledger import GENESIS, EntryKind, LedgerEntry, LedgerHead, encode, leaf
 from ipsync.policy.ledger_check import LedgerCheck
-from ipsync.policy.removals import OPEN_STAGES, Removal
+from ipsync.policy.removals import OPEN_STAGES, Removal, Scope, Stage
 from ipsync.ports.catalog import Catalog, CatalogFailure, View
 
 _PAGE = 2000
@@ -35,10 +36,10 @@ async def check_ledger(
     """
     # The copies first: an entry that comes meanwhile is in the database before its head is copied.
     copies = list(heads)
+    check = LedgerCheck(is_signed, await catalog.read(lambda view: view.ledger_key()))
+    check.expect_heads(copies)
     try:
-        key, head = await catalog.read(lambda view: (view.ledger_key(), view.ledger_head()))
-        check = LedgerCheck(is_signed, key)
-        check.expect_heads(copies)
+        head = await catalog.read(lambda view: view.ledger_head())
         async for page in pages(catalog, 0, head):
             for entry in page:
                 check.add(entry)
@@ -51,9 +52,18 @@ async def check_ledger(
             else:
                 check.say(sequence, f"entry {sequence} tells of removal {number}, which is not gone in the database")
     except CatalogFailure as failure:
-        check = LedgerCheck(is_signed)
-        check.say(None, f"the ledger cannot be read: {failure}")
+        await _go_on_singly(catalog, check)
+        check.say(None, f"behind entry {check.last} the ledger cannot be read: {failure}")
     return check
+
+
+async def _go_on_singly(catalog: Catalog, check: LedgerCheck) -> None:
+    """Look at what can still be read of a page, so that it is known which entry cannot."""
+    with suppress(CatalogFailure):
+        while found := await catalog.read(partial(_page, after=check.last, limit=1)):
+            check.add(found[0])
+            if check.entries % _PAGE == 0:
+                return
 
 
 async def pages(catalog: Catalog, after: int, head: LedgerHead | None) -> AsyncIterator[list[LedgerEntry]]:
@@ -77,8 +87,8 @@ async def pages(catalog: Catalog, after: int, head: LedgerHead | None) -> AsyncI
         yield page
 
 
-def _page(view: View, after: int) -> list[LedgerEntry]:
-    return view.ledger_entries(after, _PAGE)
+def _page(view: View, after: int, limit: int = _PAGE) -> list[LedgerEntry]:
+    return view.ledger_entries(after, limit)
 
 
 async def hash_before(catalog: Catalog, sequence: int) -> str:
@@ -112,7 +122,8 @@ class Answer:
         opening: shows that the entries' digest is that of this document, 32 bytes.
         document: where a copy is held.
         owed: removals under way.
-        tombstone: where a copy was erased.
+        tombstone: what keeps it from being mirrored, where a copy was erased or its owner asked.
+        gone_untold: the newest removal of it that was gone before the ledger began.
         evidence: an entry for each removal that is gone, oldest first.
     """
 
@@ -123,6 +134,7 @@ class Answer:
     document: Document | None
     owed: tuple[Removal, ...]
     tombstone: Tombstone | None
+    gone_untold: Removal | None
     evidence: tuple[Evidence, ...]
 
 
@@ -135,28 +147,29 @@ async def prove_document(catalog: Catalog, document_id: int, heads: Sequence[Led
         heads: copies of heads, by sequence; the first that covers an entry is what its evidence leads to.
         now: the lease clock.
     """
+    answer, entries = await catalog.read(partial(_look, document_id=document_id, now=now))
+    evidence = [await _evidence(catalog, entry, heads) for entry in entries]
+    return replace(answer, evidence=tuple(evidence))
 
-    def look(view: View) -> tuple[Document | None, list[Removal], Tombstone | None, list[LedgerEntry], bytes]:
-        return (
-            view.documents([document_id]).get(document_id),
-            view.removals(stages=OPEN_STAGES, document_ids=[document_id]),
-            view.tombstones([document_id]).get(document_id),
-            view.ledger_entries_of(document_id=document_id),
-            view.ledger_opening("document", document_id),
-        )
 
-    document, owed, tombstone, entries, opening = await catalog.read(look)
-    begun = await catalog.read(lambda view: view.ledger_entries(0, 1))
-    return Answer(
+def _look(view: View, document_id: int, now: Instant) -> tuple[Answer, list[LedgerEntry]]:
+    entries = [entry for entry in view.ledger_entries_of(document_id=document_id) if entry.kind == EntryKind.GONE]
+    told = {entry.removal for entry in entries}
+    gone = view.removals(stages={Stage.GONE}, document_ids=[document_id])
+    untold = [entry for entry in gone if entry.removal_id not in told and entry.scope is Scope.DOCUMENT]
+    begun = view.ledger_entries(0, 1)
+    answer = Answer(
         document_id=document_id,
         now=now,
         begun_at=begun[0].at if begun else None,
-        opening=opening,
-        document=document,
-        owed=tuple(owed),
-        tombstone=tombstone,
-        evidence=tuple([await _evidence(catalog, entry, heads) for entry in entries if entry.kind == EntryKind.GONE]),
+        opening=view.ledger_opening("document", document_id),
+        document=view.documents([document_id]).get(document_id),
+        owed=tuple(view.removals(stages=OPEN_STAGES, document_ids=[document_id])),
+        tombstone=view.tombstones([document_id]).get(document_id),
+        gone_untold=max(untold, key=lambda removal: removal.removal_id, default=None),
+        evidence=(),
     )
+    return answer, entries
 
 
 async def _evidence(catalog: Catalog, entry: LedgerEntry, heads: Sequence[LedgerHead]) -> Evidence:

@@ -62,6 +62,11 @@ class LedgerCheck:
         self.found = 0
         self.findings: list[Finding] = []
 
+    @property
+    def last(self) -> int:
+        """The sequence of the furthest entry that was looked at."""
+        return self._expected - 1
+
     def say(self, sequence: int | None, what: str) -> None:
         """Put a finding on record."""
         self.found += 1

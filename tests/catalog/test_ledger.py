@@ -306,6 +306,22 @@ def sqlite_rows(path: Path) -> object:
         return str(error)
 
 
+async def test_F5_entries_that_cannot_be_read_are_told_beside_what_was_found_before(
+    filled: SqliteCatalog, tmp_path: Path
+) -> None:
+    filled.close_now()
+    alter(
+        tmp_path,
+        "UPDATE ledger_entry SET files = 8 WHERE sequence = 3",
+        "UPDATE ledger_entry SET kind = CAST(x'ff' AS TEXT) WHERE sequence = 20",
+    )
+    catalog = reopened(tmp_path)
+    check = await checked(catalog, tmp_path / "ipsync.db-heads")
+    assert "entry 3 is not what was written" in told(check)
+    assert "behind entry 19 the ledger cannot be read" in told(check)
+    catalog.close_now()
+
+
 # Copies of heads, and databases put back
 
 

@@ -246,7 +246,9 @@ def test_a_document_that_is_held_or_being_erased_or_unknown(mirror: Mirror) -> N
     assert (values["answer"], values["erased"], values["held"]["state"]) == ("held", [], "live")
     catalog = mirror.opened()
     catalog.write_now(lambda tx: tx.doom_account(1, Reason.GRANT_LOST, NOW, LEASE))
-    catalog.write_now(lambda tx: tx.put_tombstones([Tombstone(90, 1, "unshared", NOW - 9 * DAY)]))
+    before = a_removal(90, stage=Stage.GONE, gone_at=NOW - 9 * DAY)
+    catalog.write_now(lambda tx: tx.add_removals([before]))
+    catalog.write_now(lambda tx: tx.put_tombstones([Tombstone(92, 1, "owner-request", NOW, stands=True)]))
     catalog.write_now(lambda tx: tx.add_removals([a_removal(91, scope=Scope.FILES, renditions=("original",))]))
     catalog.close_now()
     owed = mirror("prove", "50")
@@ -254,6 +256,9 @@ def test_a_document_that_is_held_or_being_erased_or_unknown(mirror: Mirror) -> N
     assert json.loads(mirror("prove", "50", "--json").out)["answer"] == "being-erased"
     assert "before the ledger began" in mirror("prove", "90").out
     assert "Some files of it are being erased" in mirror("prove", "91").out
+    asked = mirror("prove", "92")
+    assert "No copy of document 92 is held" in asked.out
+    assert "it is not mirrored again while that stands" in asked.out
     never = mirror("prove", "4711")
     assert "No copy of document 4711 is held, and nothing in the ledger (begun" in never.out
     assert json.loads(mirror("prove", "4711", "--json").out)["answer"] == "never-held"
