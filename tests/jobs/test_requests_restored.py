@@ -1,7 +1,8 @@
 """A backup is put back, of the database, of the content, or of both: nothing that is gone comes back (F28, I4)."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,17 @@ from ipsync.jobs.tombstones import NOTE, ReplayReport
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Visibility
 from ipsync.policy.instants import DAY, HOUR, SECOND
-from ipsync.policy.removals import Stage
-from ipsync.policy.requests import Ending, RemovalRequest, RequestScope, Subject, Words
+from ipsync.policy.removals import Reason, Stage
+from ipsync.policy.requests import (
+    Ending,
+    OutsideTombstone,
+    RemovalRequest,
+    RequestScope,
+    Subject,
+    Words,
+    withdrawn,
+)
+from ipsync.ports.requests import Span
 from ipsync.store import FileStore
 from tests.fakes.catalogs import STATE_KEY, URL
 from tests.jobs.household import RULES, Household
@@ -304,3 +314,56 @@ async def test_I11_replaying_again_changes_nothing(house: Restorable, tmp_path: 
     assert house.served() == {other}
     assert house.request(1).gone_at is not None
     assert house.clock.now() - house.request(1).received_at < DAY
+
+
+async def test_I4_a_consent_after_the_request_holds_but_older_copies_go(house: Restorable, tmp_path: Path) -> None:
+    (shared,) = await house.member(1, documents=1)
+    await house.mirror()
+    house.back_up(tmp_path / "backup")
+    asked = await house.ask(account(1))
+    await house.purge()
+    await house.authorize(1)
+    await house.requests.run()
+    house.put_back(tmp_path / "backup")
+    report = await house.boot()
+    assert (report.ended, report.doomed) == (0, 1)
+    assert house.account_state(1) is AccountState.ACTIVE
+    assert house.request(asked.request_id).ended_by is Ending.CONSENT
+    assert house.on_disk() == set()
+    await house.mirror()
+    assert house.served() == {shared}
+
+
+async def test_I4_a_newer_consent_outranks_a_record_that_does_not_know_it(house: Restorable) -> None:
+    (shared,) = await house.member(1, documents=1)
+    await house.authorize(1)
+    await house.mirror()
+    older = OutsideTombstone(
+        account(1), Reason.OWNER_REQUEST, house.clock.now() - DAY, stands=True, consent_epoch=1, request_id=3
+    )
+    house.outside.append([older])
+    report = await house.boot()
+    assert (report.ended, report.doomed) == (0, 0)
+    assert house.served() == {shared}
+
+
+async def test_a_request_that_ends_while_it_is_written_down_is_written_again(
+    house: Restorable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await house.ask(document(5))
+    house.catalog.write_now(lambda tx: tx.put_removal_request(replace(asked, is_kept_outside=False)))
+    append = house.outside.append
+
+    def meanwhile(tombstones: Sequence[OutsideTombstone]) -> Span:
+        monkeypatch.undo()
+        house.catalog.write_now(
+            lambda tx: tx.put_removal_request(withdrawn(replace(asked, is_kept_outside=False), house.clock.now()))
+        )
+        return append(tombstones)
+
+    monkeypatch.setattr(house.outside, "append", meanwhile)
+    await house.tombstones.keep()
+    assert not house.request(asked.request_id).is_kept_outside
+    await house.tombstones.keep()
+    assert house.request(asked.request_id).is_kept_outside
+    assert [entry.stands for entry in house.outside.read().tombstones] == [True, True, False]

@@ -84,6 +84,15 @@ def test_F2_a_torn_line_at_any_byte_spoils_nothing_else(record: TombstoneFile) -
         assert record.read(first.ends).tombstones[-1] == gone(3)
 
 
+def test_F2_a_long_torn_tail_is_passed_over(record: TombstoneFile) -> None:
+    first = record.append([gone(1)])
+    with record.path.open("ab") as file:
+        file.write(b"x" * 10_000)
+    assert record.read().end == first.ends
+    record.append([gone(2)])
+    assert (record.read().tombstones, record.read().damaged) == ((gone(1), gone(2)), 1)
+
+
 def test_F38_an_altered_line_is_no_tombstone(record: TombstoneFile) -> None:
     record.append([gone(1), gone(2), gone(3)])
     text = record.path.read_bytes()
