@@ -256,7 +256,7 @@ class TestOnTheWire:
                 started = time.monotonic()
                 async with session.get(address) as answer:
                     assert len(await answer.read()) == answer.content_length
-                assert 0.25 < time.monotonic() - started < 3
+                assert 0.25 < time.monotonic() - started < 20
 
     async def test_a_truncated_file_breaks_its_promise(self, simulator: Simulator, file_url: str) -> None:
         _order(simulator.world, "truncate", methods="media")
@@ -289,6 +289,6 @@ class TestOnTheWire:
                 hanging = asyncio.ensure_future(session.get(url))
                 await asyncio.sleep(0.1)
                 started = time.monotonic()
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 20
             with pytest.raises(aiohttp.ClientError):
                 await hanging
