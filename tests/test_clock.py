@@ -1,0 +1,158 @@
+"""The lease clock: never backwards, whatever the wall clock does, across restarts and boots."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipsync import clock
+from ipsync.clock import ClockMark, SystemClock, monotonic_microseconds
+from ipsync.policy.instants import DAY, HOUR, MILLISECOND, SECOND
+
+
+class Machine:
+    """A wall clock, a boot-time clock and the name of the boot, to be turned by hand."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.wall = 1_700_000_000 * SECOND
+        self.boottime = 5 * HOUR
+        self.boot_id = "one boot"
+        patch.setattr(clock, "_wall", lambda: self.wall)
+        patch.setattr(clock, "_boottime", lambda: self.boottime)
+        patch.setattr(clock, "_boot_id", lambda: self.boot_id)
+
+    def passes(self, duration: int) -> None:
+        self.wall += duration
+        self.boottime += duration
+
+    def reboots(self, off: int) -> None:
+        self.wall += off
+        self.boottime = 20 * SECOND
+        self.boot_id += " and another"
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
+
+
+def test_it_follows_the_wall_clock(machine: Machine) -> None:
+    ours = SystemClock()
+    assert ours.now() == machine.wall
+    machine.passes(HOUR)
+    assert ours.now() == machine.wall
+    assert ours.behind() == 0
+
+
+def test_F7_a_wall_clock_set_back_makes_nothing_younger(machine: Machine) -> None:
+    ours = SystemClock()
+    before = ours.now()
+    machine.wall -= 3 * DAY
+    assert ours.now() == before
+    machine.passes(HOUR)
+    assert ours.now() == before + HOUR
+    assert ours.behind() == 3 * DAY
+
+
+def test_F6_a_wall_clock_set_forward_counts_and_setting_it_back_does_not(machine: Machine) -> None:
+    ours = SystemClock()
+    machine.wall += 365 * DAY
+    ahead = ours.now()
+    assert ahead == machine.wall
+    machine.wall -= 365 * DAY
+    machine.passes(SECOND)
+    assert ours.now() == ahead + SECOND
+
+
+def test_F8_suspend_counts(machine: Machine) -> None:
+    ours = SystemClock()
+    before = ours.now()
+    machine.boottime += 30 * HOUR  # the wall clock was not corrected yet
+    assert ours.now() == before + 30 * HOUR
+
+
+def test_F7_a_restart_in_the_same_boot_carries_the_clock_on(machine: Machine) -> None:
+    mark = SystemClock().mark()
+    machine.passes(HOUR)
+    machine.wall -= 2 * DAY
+    ours = SystemClock(ClockMark.decode(mark.encode()))
+    assert ours.now() == mark.instant + HOUR
+
+
+def test_F29_another_boot_begins_at_the_wall_clock_but_not_before_the_mark(machine: Machine) -> None:
+    mark = SystemClock().mark()
+    machine.reboots(off=3 * DAY)
+    assert SystemClock(mark).now() == machine.wall
+    machine.wall -= 10 * DAY
+    assert SystemClock(mark).now() == mark.instant
+
+
+def test_a_boot_time_clock_of_another_boot_is_not_carried_over(machine: Machine) -> None:
+    mark = SystemClock().mark()
+    machine.reboots(off=0)
+    machine.boottime = 100 * DAY  # longer up than at the mark, and still another boot
+    assert SystemClock(mark).now() == machine.wall
+
+
+@pytest.mark.parametrize("name", ["unknown", ""])
+def test_without_the_name_of_the_boot_only_wall_clock_and_mark_remain(machine: Machine, name: str) -> None:
+    machine.boot_id = name
+    mark = SystemClock().mark()
+    machine.boottime += 100 * DAY
+    machine.wall += HOUR
+    assert SystemClock(mark).now() == machine.wall
+
+
+def test_a_sandbox_without_proc_has_no_name_of_the_boot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(clock, "_BOOT_ID", tmp_path / "missing")
+    mark = SystemClock().mark()
+    assert mark.boot_id == "unknown"
+    assert SystemClock(mark).now() >= mark.instant
+
+
+@pytest.mark.parametrize("text", [None, "", "1/2", "1/2/3/4", "a/2/boot", "1/-2/boot", "1/2.5/boot"])
+def test_a_mark_that_cannot_be_read_is_none(text: str | None) -> None:
+    assert ClockMark.decode(text) is None
+
+
+@given(st.integers(0, 10**17), st.integers(0, 10**17), st.text(st.characters(exclude_characters="/"), max_size=40))
+def test_a_mark_is_read_back_as_it_was_written(instant: int, boottime: int, boot_id: str) -> None:
+    mark = ClockMark(instant, boottime, boot_id)
+    assert ClockMark.decode(mark.encode()) == mark
+
+
+@given(st.lists(st.tuples(st.integers(-DAY, DAY), st.integers(0, DAY), st.booleans()), max_size=20))
+def test_F7_it_never_runs_backwards_and_never_slower_than_the_machine(steps: list[tuple[int, int, bool]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        machine = Machine(patch)
+        ours = SystemClock()
+        last = ours.now()
+        for wall, boottime, restart in steps:
+            mark = ours.mark()
+            machine.wall += wall
+            machine.boottime += boottime
+            if restart:
+                ours = SystemClock(mark)
+            assert ours.now() >= max(last + boottime, machine.wall)
+            last = ours.now()
+
+
+def test_the_real_clocks_agree_with_the_machine() -> None:
+    ours = SystemClock()
+    assert abs(ours.now() - int(datetime.now(UTC).timestamp() * SECOND)) < 5 * SECOND
+    first = monotonic_microseconds()
+    assert monotonic_microseconds() >= first
+    mark = ours.mark()
+    assert SystemClock(mark).now() >= mark.instant
+
+
+async def test_it_waits() -> None:
+    ours = SystemClock()
+    before = ours.now()
+    await ours.sleep(20 * MILLISECOND)
+    assert ours.now() - before >= 19 * MILLISECOND
+    async with asyncio.timeout(1):
+        await ours.sleep(-HOUR)
