@@ -26,7 +26,8 @@ def decoding(table: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError):
+        # The cause is left out, since it may quote the value (I9).
         raise CatalogCorrupt(
             f"the table {table} holds a value that ipsync never wrote; restore a backup, or begin a new database"
-        ) from error
+        ) from None

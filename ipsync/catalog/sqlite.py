@@ -46,6 +46,7 @@ from ipsync.ports.catalog import CatalogBroken, CatalogBusy, CatalogCorrupt, Cat
 __all__ = [
     "Batch",
     "by_index",
+    "cause_of",
     "checkpoint",
     "fails_as",
     "in_numbers",
@@ -219,12 +220,19 @@ _REASONS: dict[int, tuple[type[CatalogFailure], str]] = {
 def fails_as(error: DBAPIError | sqlite3.Error) -> CatalogFailure:
     """Sort an error of the driver by what to do about it.
 
-    SQLite's own message is added: it names tables and columns, never values.
+    SQLite's own message is added where SQLite speaks: it names tables and columns, never values. A message of
+    Python's driver (no error code) may quote what could not be read, and is left out (I9).
     """
     origin = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(origin, "sqlite_errorcode", None)
     kind, reason = _REASONS.get(-1 if code is None else code & 0xFF, (CatalogFailure, "the database refused the work"))
-    return kind(f"{reason} ({origin})")
+    return kind(f"{reason} ({origin})" if code is not None else reason)
+
+
+def cause_of(error: DBAPIError | sqlite3.Error) -> DBAPIError | sqlite3.Error | None:
+    """What a failure may be raised from: an error of SQLite, but none of the driver, which may quote a value (I9)."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return error if getattr(origin, "sqlite_errorcode", None) is not None else None
 
 
 class Batch:

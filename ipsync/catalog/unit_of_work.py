@@ -139,7 +139,7 @@ class SqliteCatalog:
                 failure = self._failed(error)
                 if isinstance(failure, CatalogFull):
                     self._make_room()
-                raise failure from error
+                raise failure from sqlite.cause_of(error)
             if transaction.new_head is not None:
                 self._copy_head(transaction.new_head)
             self._keep_log_short()
@@ -213,7 +213,7 @@ class SqliteCatalog:
             with connection.begin():
                 return question(connection)
         except (DBAPIError, sqlite3.Error) as error:
-            raise self._failed(error) from error
+            raise self._failed(error) from sqlite.cause_of(error)
 
     def _keep_log_short(self) -> None:
         """Checkpoint after a commit that made the log long. The commit stands whatever happens here."""
@@ -246,7 +246,7 @@ class SqliteCatalog:
         try:
             return sqlite.checkpoint(self._writing)
         except (DBAPIError, sqlite3.Error) as error:
-            raise self._failed(error) from error
+            raise self._failed(error) from sqlite.cause_of(error)
 
     def _keep_reserve(self) -> None:
         if self._checkpoints:
