@@ -10,7 +10,7 @@ each kill may cost one request that was under way, and the files of one unfinish
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def play(plan: Plan) -> Outcome:
     with site(1, plan.documents) as simulated, folder() as place:
         mirror = Mirror(place, simulated, RENDITIONS, plan.per_second)
         mirror.authorize_now(simulated.members)
-        with mirror.watched() as catalog:
+        with closing(mirror), mirror.watched() as catalog:
             story = _Story(plan, simulated, mirror, catalog)
             story.mirror_everything()
             story.erase_everything()

@@ -6,7 +6,6 @@ and counted. The plain way unlinks the same files and syncs the directories, and
 Both work in turn on the disk of the system's temporary directory. Goal: at least half of the plain speed.
 """
 
-import asyncio
 import io
 import os
 import statistics
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import store_erase
 from benchmarks.figures import Figure, Goal
-from benchmarks.world import Mirror, Site, folder
+from benchmarks.world import Mirror, Site, folder, run_as_daemon
 from ipsync.assembly import Works
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import (
@@ -46,7 +45,7 @@ def run(documents: int = 2_000, rounds: int = 3, store_documents: int = 2_000) -
         store_documents: how many the store alone erases, of as many files.
     """
     with folder() as place:
-        job, plain = asyncio.run(_measure(place, documents, rounds))
+        job, plain = run_as_daemon(_measure(place, documents, rounds))
     alone = store_erase.run(store_documents)
     peer = "plain unlink and directory sync"
     return [

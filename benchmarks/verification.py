@@ -9,7 +9,6 @@ end at least half of that. For information the barest form too: bytes into shape
 nothing else.
 """
 
-import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ from typing import Any
 
 from benchmarks import sweep_requests
 from benchmarks.figures import Figure, Goal
-from benchmarks.world import Mirror, Site, folder, site
+from benchmarks.world import Mirror, Site, folder, run_as_daemon, site
 from ipsync.assembly import Works
 from ipsync.ipernity import answers, wire
 from ipsync.ipernity.client import understood
@@ -66,7 +65,7 @@ def run(members: int = 5, documents: int = 20_000, rounds: int = 2) -> list[Figu
         rounds: how often the two are measured, in turn; the medians count.
     """
     with site(members, documents) as simulated, folder() as place:
-        return asyncio.run(_measure(simulated, Mirror(place, simulated, RENDITIONS), rounds))
+        return run_as_daemon(_measure(simulated, Mirror(place, simulated, RENDITIONS), rounds))
 
 
 async def _measure(simulated: Site, mirror: Mirror, rounds: int) -> list[Figure]:

@@ -15,16 +15,20 @@ import tempfile
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import uvloop
 
 from benchmarks.processes import Child
 from ipsync.assembly import Works, open_base, open_works
 from ipsync.catalog import SqliteCatalog, open_catalog, upgrade
 from ipsync.settings import Settings, load
+
+T = TypeVar("T")
 
 PUBLIC = 4
 PUBLIC_SHARE = 16 / 20
@@ -129,6 +133,7 @@ class Mirror:
             )
         )
         (folder / "privacy-policy.md").write_text("# Privacy\n\nNothing is kept longer than a measurement takes.\n")
+        self._children: list[Child] = []
         self.environ = os.environ | {
             "IPSYNC_CONFIG": str(self.config),
             "IPSYNC_API_KEY": site.ready["api_key"],
@@ -180,11 +185,17 @@ class Mirror:
             async with self.opened() as works:
                 await self.authorize(works, members)
 
-        asyncio.run(main())
+        run_as_daemon(main())
 
     def start(self, *words: str) -> Child:
         """Start a command of ipsync in a process of its own, e.g. `run`."""
-        return Child([sys.executable, "-m", "ipsync.cli", *words], self.environ, self.folder / "log")
+        self._children.append(Child([sys.executable, "-m", "ipsync.cli", *words], self.environ, self.folder / "log"))
+        return self._children[-1]
+
+    def close(self) -> None:
+        """End whatever was started here and still runs."""
+        for child in self._children:
+            child.kill()
 
     def command(self, *words: str) -> Any:
         """Run a command with `--json` to its end, and return what it printed."""
@@ -198,6 +209,12 @@ class Mirror:
         if done.returncode:
             raise RuntimeError(f"`ipsync {' '.join(words)}` ended with {done.returncode}: {done.stderr}")
         return json.loads(done.stdout)
+
+
+def run_as_daemon(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on the event loop that the daemon has where `ipsync[speed]` is installed."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 @contextmanager
