@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ipsync.jobs.obligations import end_account
 from ipsync.jobs.requests import lift_requests, next_consent_epoch, take_in
 from ipsync.policy.accounts import (
     GRANTED_STATES,
@@ -16,7 +15,6 @@ from ipsync.policy.accounts import (
     missing_permissions,
 )
 from ipsync.policy.instants import Instant
-from ipsync.policy.removals import Reason
 from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction
@@ -186,14 +184,11 @@ class Accounts:
 
         def remove(tx: Transaction) -> int:
             now: Instant = self._clock.now()
-            account = tx.account(account_id)
-            if account is None:
+            if tx.account(account_id) is None:
                 raise AccountRefusedError(f"account {account_id} is unknown: see `ipsync account list`")
             # Who is let go stays away until they consent anew, also after a backup was restored (I4, F28).
-            take_in(tx, Subject(RequestScope.ACCOUNT, account_id, account_id), Words(), now, self._rules.lease)
-            return end_account(
-                tx, account, AccountState.REMOVED, Reason.OWNER_REQUEST, "removed", now, self._rules.lease
-            )
+            everything = Subject(RequestScope.ACCOUNT, account_id, account_id)
+            return take_in(tx, everything, Words(), now, self._rules.lease).documents
 
         documents = await self._catalog.write(remove)
         _log.info(Event.ACCOUNT_REMOVED, "An account was removed; its copies are being erased.", account_id=account_id)

@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ipsync.jobs.obligations import end_account
 from ipsync.jobs.tombstones import Tombstones
-from ipsync.policy.accounts import GRANTED_STATES, AccountState
+from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
@@ -46,10 +45,12 @@ class Taken:
 
     Attributes:
         is_new: False where the same request stood already.
+        documents: how many were held of it now.
     """
 
     request: RemovalRequest
     is_new: bool
+    documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Requests:
             "An owner's request was taken in; what it names is hidden.",
             request_id=taken.request.request_id,
             scope=subject.scope.value,
-            documents=taken.request.held.documents,
+            documents=taken.documents,
         )
         return replace(taken, request=kept or taken.request)
 
@@ -175,7 +176,9 @@ def take_in(tx: Transaction, subject: Subject, words: Words, now: Instant, lease
     request_id = tx.put_removal_request(request, words)
     # Where nothing is held there is nothing to wait for.
     tx.settle_requests(now)
-    return Taken(tx.removal_request(request_id) or request, is_new=expected.standing is None)
+    return Taken(
+        tx.removal_request(request_id) or request, is_new=expected.standing is None, documents=expected.held.documents
+    )
 
 
 def next_consent_epoch(view: View, account_id: int, known_epoch: int) -> int:
@@ -231,9 +234,11 @@ def _doom_account(tx: Transaction, account_id: int, now: Instant, lease: Lease) 
     account = tx.account(account_id)
     if account is None:
         return 0
+    # By its state alone nothing of it is served, whatever becomes of the documents.
+    tx.put_account(replace(account, state=AccountState.REMOVED, failure="", failures=0, retry_at=0))
+    tx.end_grant(account_id, now, "removed")
+    tx.drop_listings(account_id)
     tx.doom_account_by_request(account_id, now, lease)
-    if account.state in GRANTED_STATES:
-        end_account(tx, account, AccountState.REMOVED, Reason.OWNER_REQUEST, "removed", now, lease)
     return account.consent_epoch
 
 
