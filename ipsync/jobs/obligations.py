@@ -66,7 +66,9 @@ def state_before_doubt(view: View, account_id: int) -> AccountState:
 def end_account(
     tx: Transaction, account: Account, state: AccountState, reason: Reason, ended: str, now: Instant, lease: Lease
 ) -> int:
-    """Forget the token, hide everything of an account and owe its erasure.
+    """Forget the token and the member's names, hide everything of an account and owe its erasure.
+
+    What stays is the record of consent, under the account's number.
 
     Args:
         tx: the transaction.
@@ -80,7 +82,7 @@ def end_account(
     Returns:
         How many documents are to be erased.
     """
-    tx.put_account(replace(account, state=state, failure="", failures=0, retry_at=0))
+    tx.put_account(replace(account, state=state, username="", realname="", failure="", failures=0, retry_at=0))
     tx.end_grant(account.account_id, now, ended)
     tx.drop_listings(account.account_id)
     return tx.doom_account(account.account_id, reason, now, lease)
