@@ -1,0 +1,98 @@
+"""`ipsync status`: the law, the work, the budget, at a glance and for scripts."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ipsync.process import OneProcessLock
+from tests.fakes.command_line import Outcome, Terminal
+from tests.fakes.site import SiteMirror, age, empty_mirror
+
+On = Callable[..., Outcome]
+
+
+def test_people_see_the_law_first(on: On, mirror: SiteMirror) -> None:
+    shown = on(mirror, "status")
+
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert re.match(r"within the law +yes; 2[34](\.\d)? h to the nearest deadline", lines[0])
+    assert "at work         nothing: `ipsync run` starts the daemon" in lines
+    number = len(mirror.site.permitted(0) | mirror.site.permitted(1))
+    assert f"documents       {number} served" in lines
+    assert "being removed   nothing" in lines
+    assert "never more than 100 a second" in shown.out
+
+
+def test_scripts_read_the_same(on: On, mirror: SiteMirror) -> None:
+    status = json.loads(on(mirror, "status", "--json").out)
+
+    assert status["lawful"] is True
+    assert status["working"] is None
+    assert status["accounts"] == {"active": 2}
+    assert status["documents"]["live"] == len(mirror.site.permitted(0) | mirror.site.permitted(1))
+    assert set(status["budget"]["windows"]) == {"second", "minute", "hour", "day"}
+    assert status["slack_seconds"] > 80_000
+
+
+@pytest.mark.parametrize(("holder", "told"), [("ipsync run", "the daemon"), ("ipsync sync", "`ipsync sync`")])
+def test_who_is_at_work_is_named(on: On, mirror: SiteMirror, holder: str, told: str) -> None:
+    lock = OneProcessLock(mirror.folder / "ipsync.db")
+    assert lock.take(holder)
+    try:
+        shown = on(mirror, "status")
+    finally:
+        lock.release()
+
+    assert f"at work         {told} (process {os.getpid()})" in shown.out
+
+
+def test_what_should_be_gone_is_found(on: On, mirror: SiteMirror) -> None:
+    age(mirror, 23.5 * 3600)
+
+    shown = on(mirror, "status")
+
+    assert shown.code == 3
+    assert "NO: " in shown.out
+    assert "documents held that should be gone. Run: ipsync purge" in shown.out
+    assert json.loads(on(mirror, "status", "--json").out)["lawful"] is False
+    assert on(mirror, "purge").code == 0
+    assert on(mirror, "status").code == 0
+    assert mirror.files() == []
+
+
+def test_an_empty_mirror_is_lawful(on: On, mirror: SiteMirror, tmp_path: Path) -> None:
+    shown = on(empty_mirror(tmp_path / "empty", mirror.site), "status")
+
+    assert shown.code == 0
+    assert "accounts        none yet" in shown.out
+    assert "sweeps          nothing to read yet" in shown.out
+
+
+def test_watching_ends_with_ctrl_c(mirror: SiteMirror) -> None:
+    with Terminal("status", "--watch", env=mirror.env | {"TERM": "xterm"}) as terminal:
+        terminal.expect("within the law")
+        terminal.interrupt()
+        outcome = terminal.end()
+
+    assert outcome.code == 0
+    assert "Traceback" not in outcome.out
+
+
+def test_watching_needs_a_terminal(on: On, mirror: SiteMirror) -> None:
+    shown = on(mirror, "status", "--watch")
+
+    assert shown.code == 2
+    assert "--json" in shown.err
+
+
+def test_no_database_is_told_with_the_remedy(on: On, mirror: SiteMirror) -> None:
+    (mirror.folder / "ipsync.db").unlink()
+    for words in (("status",), ("account", "list"), ("sync",), ("purge",), ("documents", "list")):
+        shown = on(mirror, *words)
+        assert shown.code == 2, words
+        assert "`ipsync db upgrade`" in shown.err
