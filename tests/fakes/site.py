@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
+import sqlite3
 import threading
 import urllib.parse
 import urllib.request
@@ -97,8 +99,6 @@ class LiveSite:
         self._control("faults", None, "DELETE")
 
     def _control(self, path: str, body: object, method: str | None = None) -> None:
-        import json
-
         data = None if body is None else json.dumps(body).encode()
         base = self.simulator.base_url
         urllib.request.urlopen(urllib.request.Request(f"{base}/_control/{path}", data, method=method), timeout=10)
@@ -230,10 +230,13 @@ def stocked_mirror(folder: Path, site: LiveSite, members: tuple[int, ...] = (0, 
 
 def age(mirror: SiteMirror, seconds: float) -> None:
     """Make every verification of a mirror older; nobody may have its database open."""
-    import sqlite3
+    change_rows(mirror, f"UPDATE document SET verified_at = verified_at - {int(seconds * 1_000_000)}")
 
+
+def change_rows(mirror: SiteMirror, statement: str) -> None:
+    """Change a mirror's database behind the catalog's back; nobody may have it open."""
     with contextlib.closing(sqlite3.connect(mirror.folder / "ipsync.db")) as connection, connection:
-        connection.execute("UPDATE document SET verified_at = verified_at - ?", (int(seconds * 1_000_000),))
+        connection.execute(statement)
 
 
 def is_root() -> bool:
