@@ -37,7 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
     "add",
     epilog=examples(
         "ipsync account add",
-        "ipsync account add --timeout 60 < /dev/null   # asks ipernity every few seconds, for a minute",
+        "ipsync account add --timeout 60 < /dev/null   # nobody presses Enter",
     ),
 )
 def add(

@@ -1,4 +1,4 @@
-"""`ipsync demo`: watch the whole promise kept in half a minute, on a simulated ipernity."""
+"""`ipsync demo`: watch the whole promise kept in twenty seconds, on a simulated ipernity."""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 1.5
 @app.command(
     epilog=examples(
         "ipsync demo                # goes on until Ctrl-C, then the summary",
-        "ipsync demo --once         # one round, about half a minute",
+        "ipsync demo --once         # one round, about 20 seconds",
         "ipsync demo --once --json  # the last line is the summary, for scripts",
     )
 )

@@ -10,7 +10,7 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path, PurePath
@@ -319,8 +319,19 @@ def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
+class Advance(Protocol):
+    """Moves a bar on."""
+
+    def __call__(self, steps: int, total: int | None = None) -> None:
+        """Tell how many more steps are done, and how many there are, as soon as that is known."""
+
+
+def _nowhere(steps: int, total: int | None = None) -> None:
+    """Show nothing."""
+
+
 @contextmanager
-def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """Show a bar on standard error while long work goes on; nothing where that is no terminal.
 
     Args:
@@ -328,21 +339,29 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], N
         total: steps to do, or None where that is not known.
 
     Yields:
-        A function that is told how many more steps are done.
+        A function that moves the bar on.
     """
     if not sys.stderr.isatty():
-        yield lambda _steps: None
+        yield _nowhere
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}", markup=False),
         TimeElapsedColumn(),
         console=console(stderr=True),
         transient=True,
     )
     with bar:
-        task = bar.add_task(plain(label), total=total)
-        yield lambda steps: bar.advance(task, steps)
+        task = bar.add_task(plain(label), total=total, count="")
+        done, known = 0, total
+
+        def advance(steps: int, total: int | None = None) -> None:
+            nonlocal done, known
+            done, known = done + steps, total or known
+            count = f"{done:,} of {known:,}" if known else f"{done:,}"
+            bar.update(task, completed=done, total=known, count=count)
+
+        yield advance

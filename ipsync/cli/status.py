@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _REFRESH_SECONDS = 2.0
+_STAGES = {
+    "suspected": "hidden, asked about",
+    "confirmed": "to be erased",
+    "intended": "being erased",
+    "erased": "erased but for the database's log",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +167,7 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
         ),
         (
             "being removed",
-            _counts({stage.value: number for stage, number in figures.open_removals.items()}) or "nothing",
+            _counts({_STAGES[stage.value]: number for stage, number in figures.open_removals.items()}) or "nothing",
         ),
         ("gone for good", session.counted(figures.tombstones, "document")),
         (
@@ -246,7 +252,7 @@ def _jobs(standing: _Standing) -> "Text":
     text = Text()
     for run in sorted(standing.health.job_runs.values(), key=lambda entry: -entry.finished_at):
         text.append(", " if text else "")
-        text.append(f"{run.job} {session.ago(run.finished_at, standing.health.at)}".replace(" ", "\u00a0"))
+        text.append(f"{run.job} {session.ago(run.finished_at, standing.health.at)}")
         if run.failure:
             text.append(f" FAILED ({run.failure})", style="red")
     return text or Text("the daemon has not run yet")

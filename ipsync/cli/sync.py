@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ipsync.jobs.media import MediaReport
     from ipsync.jobs.sync import SyncReport
     from ipsync.policy.accounts import Account
+    from ipsync.policy.listings import Listing
 
 app = typer.Typer(add_completion=False)
 
@@ -20,14 +21,14 @@ _NO_ACCOUNT = "No account is active. `ipsync account add` takes a member in."
 @app.command(
     epilog=examples(
         "ipsync sync",
-        "ipsync sync --dry-run     # what would be taken in, changed, hidden; nothing is",
+        "ipsync sync --dry-run     # what would be done; nothing is",
         "ipsync sync 31337 --json",
     ),
 )
 def sync(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="[ACCOUNT]", help="Only this member, by user id or user name.")
+        str | None, typer.Argument(metavar="ACCOUNT", help="Only this member, by user id or user name.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and print the plan; change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
@@ -35,8 +36,8 @@ def sync(
     """Read what members share now, mirror it, and erase what is gone.
 
     It takes in what is new, hides what is missing, asks about it, erases it and fetches files. A running
-    daemon does this by itself; beside it both share one request budget. Without a daemon it goes on only
-    while this command runs.
+    daemon does this by itself; beside it both share one request budget. Without a daemon nobody looks again
+    until you do: run it every few hours, or the leases run out and `ipsync purge` must erase everything.
     """
     if dry_run:
         rows = session.work_on(ctx, lambda works: _rehearse(works, name))
@@ -73,19 +74,26 @@ async def _sync(works: "Works", name: str | None) -> dict[str, Any]:
     accounts = await _chosen(works, name)
     account_id = accounts[0].account_id if name is not None else None
     with output.progress("reading pages") as advance:
-        swept = await works.sync.run(account_id, force=True, on_page=lambda _listing, _report: advance(1))
+        pages: dict[tuple[int, int], int] = {}
+
+        def on_page(listing: "Listing", _report: "SyncReport") -> None:
+            pages[listing.account_id, listing.visibility] = listing.pages
+            advance(1, sum(pages.values()))
+
+        swept = await works.sync.run(account_id, force=True, on_page=on_page)
     with output.progress("asking about what is missing"):
         await works.grants.run()
         confirmed = await works.confirm.run()
         expired = await works.expiry.run()
         await works.details.run()
-    with output.progress("fetching files") as advance:
+    wanted = (await works.base.catalog.read(lambda view: view.figures())).wanted_files
+    with output.progress("fetching files", wanted) as advance:
         before = 0
 
         def on_batch(report: "MediaReport") -> None:
             nonlocal before
-            advance(report.files - before)
-            before = report.files
+            advance(report.files + report.failed - before)
+            before = report.files + report.failed
 
         fetched = await works.media.run(on_batch)
     with output.progress("erasing"):
