@@ -19,7 +19,16 @@ def upgrade(ctx: typer.Context, json: JsonOption = False) -> None:
     """
     settings = settings_from(ctx, needs=())
     from ipsync import catalog
+    from ipsync.process import OneProcessLock
 
+    holder = OneProcessLock(settings.database.path).holder()
+    if holder is not None:
+        found = catalog.current(settings.database.url, settings.file.parent)
+        if found != catalog.head():
+            output.fail(
+                f"{holder} works on {settings.database.path}, which would get another schema",
+                "let it end, or stop it, then upgrade",
+            )
     done = catalog.upgrade(settings.database.url, settings.file.parent)
     if json:
         output.emit_json({"database": str(settings.database.path), "before": done.before, "after": done.after})

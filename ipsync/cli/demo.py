@@ -72,6 +72,8 @@ def demo(
         except DemoFailedError as failure:
             output.fail(str(failure), "run it again; if it happens again, it is a defect worth reporting")
     if not is_whole and (once or not story.rounds):
+        if teller.is_live:
+            output.complain("Cut short. Nothing is left running.")
         output.leave(INTERRUPTED)
     summary = story.summary()
     if as_json:
@@ -139,7 +141,7 @@ async def _play(story: "Demonstration", once: bool, teller: _Teller) -> bool:
         loop.add_signal_handler(number, running.cancel)
     try:
         if teller.is_live:
-            await _draw(story, running, teller)
+            await _draw(story, running, teller, "" if once else "; Ctrl-C sums up")
         with suppress(asyncio.CancelledError):
             await running
     finally:
@@ -148,7 +150,7 @@ async def _play(story: "Demonstration", once: bool, teller: _Teller) -> bool:
     return not running.cancelled()
 
 
-async def _draw(story: "Demonstration", running: Any, teller: _Teller) -> None:
+async def _draw(story: "Demonstration", running: Any, teller: _Teller, hint: str) -> None:
     import asyncio
 
     from rich.live import Live
@@ -169,6 +171,7 @@ async def _draw(story: "Demonstration", running: Any, teller: _Teller) -> None:
                 console.width,
                 console.height,
                 is_ascii=is_ascii,
+                hint=hint,
             )
             live.update(drawn, refresh=True)
             if is_last:

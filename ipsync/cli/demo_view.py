@@ -42,6 +42,7 @@ def picture(
     rows: int,
     *,
     is_ascii: bool,
+    hint: str = "",
 ) -> "RenderableType":
     """Draw how things stand, and what happened last.
 
@@ -52,6 +53,7 @@ def picture(
         columns: of the terminal.
         rows: of the terminal.
         is_ascii: whether it shows ASCII only.
+        hint: what can be done, for the lower edge.
     """
     from rich.console import Group
     from rich.panel import Panel
@@ -73,7 +75,7 @@ def picture(
     return Panel(
         Group(*parts),
         title="ipsync demo: mirror, notice, hide, erase",
-        subtitle=f"a day shortened to {window_seconds:.0f} s: 1 s here is {minutes:.0f} min",
+        subtitle=f"a day shortened to {window_seconds:.0f} s: 1 s here is {minutes:.0f} min{hint}",
         width=width,
         height=min(rows - 1, used + len(happenings[-room:]) + _FRAME_ROWS) if standing is None else None,
     )

@@ -1,6 +1,7 @@
 """What the commands share: words for people, and what becomes of failures."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
@@ -8,8 +9,9 @@ import pytest
 
 from ipsync.cli import session
 from ipsync.policy.instants import DAY, HOUR, MILLISECOND, MINUTE, SECOND, Duration
+from ipsync.process import OneProcessLock
 from tests.fakes.command_line import Outcome
-from tests.fakes.site import SiteMirror
+from tests.fakes.site import SiteMirror, change_rows
 
 On = Callable[..., Outcome]
 
@@ -102,9 +104,22 @@ def test_a_store_that_is_no_folder(on: On, mirror: SiteMirror) -> None:
     assert "content store" in shown.err
 
 
-def test_F24_a_long_reader_is_told_of(on: On, mirror: SiteMirror) -> None:
-    import sqlite3
+def test_no_schema_is_changed_under_a_daemon(on: On, mirror: SiteMirror) -> None:
+    lock = OneProcessLock(mirror.folder / "ipsync.db")
+    assert lock.take("ipsync run")
+    try:
+        assert on(mirror, "db", "upgrade").code == 0
+        change_rows(mirror, "UPDATE alembic_version SET version_num = '0001'")
+        refused = on(mirror, "db", "upgrade")
+    finally:
+        lock.release()
 
+    assert refused.code == 1
+    assert "`ipsync run` (process " in refused.err
+    assert "let it end, or stop it, then upgrade" in refused.err
+
+
+def test_F24_a_long_reader_is_told_of(on: On, mirror: SiteMirror) -> None:
     with closing(sqlite3.connect(mirror.folder / "ipsync.db", isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM document").fetchone()
