@@ -229,7 +229,9 @@ def check(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> Non
             if again.ended:
                 await works.purge.run()
         is_answered = bool(report.checked or report.doubted or report.ended)
-        return await members.look(works, await session.find_account(works, name)), is_answered
+        # By number: the name is forgotten with everything else of a member who left.
+        after = await session.find_account(works, str(account.account_id))
+        return await members.look(works, after), is_answered
 
     shown, is_answered = session.work_on(ctx, ask, erases=True)
     account = shown.account

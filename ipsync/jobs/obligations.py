@@ -82,10 +82,25 @@ def end_account(
     Returns:
         How many documents are to be erased.
     """
+    forget_member(tx, account, state, ended, now)
+    return tx.doom_account(account.account_id, reason, now, lease)
+
+
+def forget_member(tx: Transaction, account: Account, state: AccountState, ended: str, now: Instant) -> None:
+    """Forget the token and the names of a member who left; the record of consent stays, under the account's number.
+
+    By its state alone nothing of the account is served from here on, whatever becomes of the documents.
+
+    Args:
+        tx: the transaction.
+        account: whom.
+        state: LOST, CLOSED or REMOVED.
+        ended: why the consent ended, for its record.
+        now: the lease clock.
+    """
     tx.put_account(replace(account, state=state, username="", realname="", failure="", failures=0, retry_at=0))
     tx.end_grant(account.account_id, now, ended)
     tx.drop_listings(account.account_id)
-    return tx.doom_account(account.account_id, reason, now, lease)
 
 
 def put_off_account(tx: Transaction, account_id: int, words: str, now: Instant, lease: Lease) -> None:

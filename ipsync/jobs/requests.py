@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ipsync.jobs.obligations import forget_member
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Tombstone
@@ -234,10 +235,7 @@ def _doom_account(tx: Transaction, account_id: int, now: Instant, lease: Lease) 
     account = tx.account(account_id)
     if account is None:
         return 0
-    # By its state alone nothing of it is served, whatever becomes of the documents.
-    tx.put_account(replace(account, state=AccountState.REMOVED, failure="", failures=0, retry_at=0))
-    tx.end_grant(account_id, now, "removed")
-    tx.drop_listings(account_id)
+    forget_member(tx, account, AccountState.REMOVED, "removed", now)
     tx.doom_account_by_request(account_id, now, lease)
     return account.consent_epoch
 

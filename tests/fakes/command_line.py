@@ -116,7 +116,8 @@ class Terminal:
         os.write(self._master, f"{line}\n".encode())
 
     def interrupt(self) -> None:
-        """Press Ctrl-C."""
+        """Press Ctrl-C, as soon as a person could: an interrupt between a question and its reading is lost to C."""
+        time.sleep(0.5)
         self._process.send_signal(signal.SIGINT)
 
     def end(self, timeout_seconds: float = 15) -> Outcome:
