@@ -24,7 +24,6 @@ from ipsync.jobs.media_keeping import (
     still_wanted,
 )
 from ipsync.jobs.restraint import Restraint
-from ipsync.policy.accounts import SERVED_STATES
 from ipsync.policy.documents import Rendition
 from ipsync.policy.instants import Duration
 from ipsync.policy.rules import Rules
@@ -137,13 +136,10 @@ class Media:
         """What is wanted: what may be fetched, and what may not although its document is LIVE."""
         wanted = view.wanted_renditions(self._clock.now(), _BATCH)
         documents = view.documents({entry.document_id for entry in wanted})
-        served = {account.account_id for account in view.accounts(SERVED_STATES)}
         found: list[Asked] = []
         barred: list[Rendition] = []
         for rendition in wanted:
-            document = documents.get(rendition.document_id)
-            if document is None or rendition.account_id not in served:
-                continue
+            document = documents[rendition.document_id]
             if may_keep(document, rendition.file.rendition, self._rules, self._clock.now()):
                 found.append(Asked(rendition, document.facts))
             else:

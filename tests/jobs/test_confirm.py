@@ -241,3 +241,13 @@ async def test_a_document_seen_again_is_compared_with_its_listing_by_the_next_sw
     house.source.unlisted = set()
     await house.sync()
     assert house.removal(mine[0]).reason is Reason.REPLACED
+
+
+async def test_enough_is_found_beside_many_that_cannot_be_asked_about(house: Household) -> None:
+    await suspected(house, 7, 3)
+    theirs = await suspected(house, 8, 3)
+    house.source.revoke(7)
+    await house.grants(7)
+    assert (await house.confirm(limit=2)).withdrawn == 2
+    assert (await house.confirm(limit=2)).withdrawn == 1
+    assert house.served() == set(theirs)

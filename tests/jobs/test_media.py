@@ -494,3 +494,14 @@ async def test_T09_what_is_private_meanwhile_is_not_fetched_anew(house: Househol
     await house.purge()
     assert (await house.fetch()).files == 0
     assert house.keys_on_disk() == {ContentKey(7, mine[0], "240")}
+
+
+async def test_however_many_may_not_be_fetched_now_a_run_ends(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipsync.jobs.media._ROUNDS", 1)
+    await house.member(7, 70)
+    await house.sync()
+    house.passes(20 * HOUR)
+    assert (await house.fetch()).files == 0
+    assert house.media_source.fetched == []

@@ -311,3 +311,19 @@ async def test_F1_an_erasure_that_died_anywhere_is_finished_by_the_next_run(
     assert house.held() == {}
     assert {house.removal(number).stage for number in mine} == {Stage.GONE}
     assert [len(house.removals(number)) for number in mine] == [1, 1]
+
+
+async def test_F28_what_the_record_outside_does_not_know_is_not_called_gone(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = await deleted(house, 1)
+
+    async def refuse(_removals: object) -> None:
+        raise StoreBroken("EIO")
+
+    monkeypatch.setattr(house.tombstones, "keep", refuse)
+    report = await house.purge()
+    assert (report.erased, report.unrecorded) == (0, True)
+    assert house.removal(mine[0]).stage is Stage.ERASED
+    monkeypatch.undo()
+    assert (await house.purge()).erased == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ipsync.jobs.obligations import put_off_account
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, RenditionState, Visibility
 from ipsync.policy.instants import HOUR, MINUTE
@@ -373,3 +374,49 @@ async def test_dry_run_says_what_a_sync_would_do_and_changes_nothing(house: Hous
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every byte of the database; its shared memory only says who reads."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.suffix != ".db-shm"}
+
+
+async def test_dry_run_reads_every_page(house: Household) -> None:
+    await house.member(7, 150)
+    reports = await house.dry_run()
+    assert (reports[7].pages, reports[7].added) == (2, 150)
+    assert house.held() == {}
+
+
+async def test_progress_is_told_page_by_page(house: Household) -> None:
+    await house.member(7, 150)
+    told: list[tuple[int, int]] = []
+    house.passes(MINUTE)
+    await house._sync.run(on_page=lambda listing, report: told.append((listing.next_page, report.pages)))
+    assert told == [(2, 1), (1, 2)]
+
+
+async def test_F18_a_refusal_after_the_account_left_is_no_doubt(house: Household) -> None:
+    await house.member(7, 1)
+
+    def member(asked: Asked) -> None:
+        at_once(house.accounts.remove(7))
+        house.source.revoke(7)
+
+    house.source.on_call = member
+    await house.sync()
+    assert house.account_state(7) is AccountState.REMOVED
+
+
+async def test_a_stale_document_keeps_its_details(house: Household) -> None:
+    house.configure(replace(house.rules, details=True))
+    mine = await house.member(7, 1)
+    house.source.documents[mine[0]].description = "By the river"
+    await house.mirror()
+    house.passes(21 * HOUR)
+    await house.expire()
+    await house.sync()
+    document = house.document(mine[0])
+    assert document is not None
+    assert document.details.description == "By the river"
+    assert (await house.details()).fetched == 0
+
+
+def test_an_account_nobody_knows_is_not_put_off(house: Household) -> None:
+    house.catalog.write_now(lambda tx: put_off_account(tx, 99, "down", 1, house.rules.lease))
+    assert house.catalog.read_now(lambda view: view.accounts()) == []
