@@ -1,14 +1,12 @@
-"""What every test owes to the next one."""
+"""What every test may rely on, whatever ran before it in the same process."""
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def log_left_as_found() -> Iterator[None]:
-    """A log that stays configured would swallow what another test wants to read."""
-    before = logging.getLogger("ipsync").level
-    yield
-    assert logging.getLogger("ipsync").level == before, "the test left the log configured"
+def log_as_new() -> None:
+    """A log that stayed configured would swallow what a test wants to read."""
+    logging.disable(logging.NOTSET)
+    logging.getLogger("ipsync").setLevel(logging.NOTSET)
