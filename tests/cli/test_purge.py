@@ -1,8 +1,8 @@
 """`ipsync purge`: what is due is told before it is done, and is gone after."""
 
 import json
-import re
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
