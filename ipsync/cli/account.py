@@ -149,7 +149,7 @@ def list_accounts(ctx: typer.Context, as_json: AsJson = False) -> None:
         [
             (
                 entry.account.account_id,
-                entry.account.username,
+                entry.account.username or None,
                 entry.account.state.value,
                 entry.served,
                 entry.documents - entry.served,
@@ -182,7 +182,7 @@ def show(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> None
     output.print_facts(
         [
             ("id", account.account_id),
-            ("user name", account.username),
+            ("user name", account.username or None),
             ("real name", account.realname or None),
             ("state", f"{account.state.value}: {shown.meaning}"),
             ("trouble", account.failure or "none"),
@@ -220,7 +220,7 @@ def check(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> Non
     that the grant does not hold, 1 that ipernity gave no answer.
     """
 
-    async def ask(works: "Works") -> "tuple[members.Shown, bool]":
+    async def ask(works: "Works") -> "tuple[members.Shown, str, bool]":
         account = await session.find_account(works, name)
         report = await works.grants.run(account.account_id)
         if report.doubted:
@@ -229,22 +229,22 @@ def check(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> Non
             if again.ended:
                 await works.purge.run()
         is_answered = bool(report.checked or report.doubted or report.ended)
-        # By number: the name is forgotten with everything else of a member who left.
-        after = await session.find_account(works, str(account.account_id))
-        return await members.look(works, after), is_answered
+        # Whoever left is known by number only, so it is not looked for by its name.
+        now = await session.find_account(works, str(account.account_id))
+        return await members.look(works, now), session.who(account.account_id, account.username), is_answered
 
-    shown, is_answered = session.work_on(ctx, ask, erases=True)
+    shown, who, is_answered = session.work_on(ctx, ask, erases=True)
     account = shown.account
     holds = is_answered and account.state.value in ("active", "paused")
     if as_json:
         output.emit_json(shown.as_json() | {"answered": is_answered})
     elif holds:
-        output.say(f"{shown.who}: the grant holds; {account.state.value}.")
+        output.say(f"{who}: the grant holds; {account.state.value}.")
     elif is_answered or not shown.permissions:
-        output.say(f"{shown.who}: the grant does not hold; {account.state.value}: {shown.meaning}.")
+        output.say(f"{who}: the grant does not hold; {account.state.value}: {shown.meaning}.")
     else:
         output.print_failure(
-            f"ipernity did not say whether the grant of {shown.who} holds"
+            f"ipernity did not say whether the grant of {who} holds"
             + (f" ({account.failure})" if account.failure else ""),
             "nothing was changed; `ipsync status` shows the request budget; try again",
         )

@@ -276,9 +276,11 @@ def test_T15_a_grant_that_was_revoked_takes_everything_with_it(on: On, own_mirro
     assert "the grant does not hold; lost: the member took the permission back" in shown.out
     assert set(own_mirror.copies(gone).values()) == {0}
     assert {path.parts[-3] for path in own_mirror.files()} == {member_id(own_mirror, 1)}
-    # The name went with everything else; the number stays, with the record of consent.
+    # Who left is known by number only.
     again = on(own_mirror, "account", "check", str(lost.user_id))
     assert again.code == 3
+    assert f"account {lost.user_id}: the grant does not hold" in again.out
+    assert lost.username not in on(own_mirror, "account", "list").out
 
 
 def test_a_check_that_nobody_answers_changes_nothing(on: On, own_mirror: SiteMirror) -> None:

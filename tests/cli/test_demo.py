@@ -86,7 +86,7 @@ def test_cut_short_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> 
         process.send_signal(number)
         began_at = time.monotonic()
         assert process.wait(20) == 130
-        assert time.monotonic() - began_at < 5
+        assert time.monotonic() - began_at < 10
         assert process.stderr is not None
         assert process.stderr.read() == ""
 

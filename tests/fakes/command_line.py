@@ -116,8 +116,8 @@ class Terminal:
         os.write(self._master, f"{line}\n".encode())
 
     def interrupt(self) -> None:
-        """Press Ctrl-C, as soon as a person could: an interrupt between a question and its reading is lost to C."""
-        time.sleep(0.5)
+        """Press Ctrl-C, as fast as a person: between a prompt and its reading a signal would wait for a line."""
+        time.sleep(0.3)
         self._process.send_signal(signal.SIGINT)
 
     def end(self, timeout_seconds: float = 15) -> Outcome:
