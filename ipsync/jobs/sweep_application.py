@@ -194,20 +194,19 @@ def held_of(view: View, answer: ListingPage, *, every_file: bool) -> Held:
     ids = [item.document_id for item in answer.documents]
     documents = view.documents(ids)
     unknown = [document_id for document_id in ids if document_id not in documents]
-    if every_file:
-        compared = set(documents)
-    else:
-        compared = set(view.renditions(list(documents), _UNFINISHED)) if documents else set()
-        compared |= {
-            item.document_id
-            for item in answer.documents
-            if item.document_id in documents and documents[item.document_id].facts != item.facts
-        }
+    same = {
+        item.document_id
+        for item in answer.documents
+        if item.document_id in documents and documents[item.document_id].facts == item.facts
+    }
+    compared = set(documents)
+    if documents and not every_file:
+        compared = documents.keys() - same | view.renditions(list(documents), _UNFINISHED).keys()
     # A document is compared with all of its files or with none: what is not seen would be taken for missing.
     files: dict[int, list[Rendition]] = {document_id: [] for document_id in compared}
     if compared:
         files |= view.renditions(compared)
-    return Held(documents, view.tombstones(unknown) if unknown else {}, files)
+    return Held(documents, view.tombstones(unknown) if unknown else {}, files, same)
 
 
 def _carry_out(tx: Transaction, plan: PagePlan, sent_at: Instant) -> None:

@@ -18,7 +18,7 @@ from ipsync.policy.documents import (
     Tombstone,
 )
 from ipsync.policy.instants import Instant
-from ipsync.policy.lease import Lease, Standing, observation_applies, standing
+from ipsync.policy.lease import Lease, observation_applies
 from ipsync.policy.permission import PermittedView, bar, reason_for
 from ipsync.policy.removals import DEADLINE, OWN_REASONS, Reason, Removal, Scope, Stage
 
@@ -31,11 +31,13 @@ class Held:
         documents: by id.
         tombstones: by id.
         renditions: every file of a document, by its id; for documents that are not in here, files are not compared.
+        same: ids of which the facts are known to be as the page says, so that they need not be compared again.
     """
 
     documents: Mapping[int, Document]
     tombstones: Mapping[int, Tombstone]
     renditions: Mapping[int, Sequence[Rendition]]
+    same: Collection[int] = ()
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ def plan_page(
         elif not renews(document, sent_at, lease, now):
             plan.ignored.append(document_id)
         else:
-            _compare(plan, sent_at, item, document, held.renditions.get(document_id), view, lease, now)
+            _compare(plan, sent_at, item, document, held, view, lease, now)
     return plan
 
 
@@ -108,9 +110,9 @@ def renews(document: Document, sent_at: Instant, lease: Lease, now: Instant) -> 
 
     At the age at which erasing starts nothing calls a copy back, whether or not a job has looked at it yet.
     """
-    if standing(lease, document.verified_at, now) is Standing.OVERDUE:
+    if now - document.verified_at >= lease.erase_age:
         return False
-    return observation_applies(document, sent_at) and sent_at >= document.verified_at
+    return sent_at >= document.verified_at and observation_applies(document, sent_at)
 
 
 def _take_in(
@@ -151,7 +153,7 @@ def _compare(
     sent_at: Instant,
     item: ListedDocument,
     document: Document,
-    files: Sequence[Rendition] | None,
+    held: Held,
     view: PermittedView,
     lease: Lease,
     now: Instant,
@@ -165,7 +167,8 @@ def _compare(
         return
     if document.state is DocumentState.SUSPECT:
         plan.withdrawn.append(document.document_id)
-    if document.state is DocumentState.LIVE and item.facts == document.facts:
+    is_same = item.document_id in held.same or item.facts == document.facts
+    if is_same and document.state is DocumentState.LIVE:
         plan.renewed.append(document.document_id)
     else:
         plan.updated.append(
@@ -177,6 +180,7 @@ def _compare(
                 hidden_at=None,
             )
         )
+    files = held.renditions.get(item.document_id)
     if files is not None:
         _compare_files(plan, item, document, files, view, lease, now)
 
