@@ -47,8 +47,8 @@ class Plan:
     """
 
     documents: int = 20_000
-    sync_kills: int = 12
-    purge_kills: int = 6
+    sync_kills: int = 9
+    purge_kills: int = 4
     per_second: float = 40
     seed: int = 1
 

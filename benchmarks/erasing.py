@@ -36,7 +36,7 @@ GOAL = Goal(least=0.5)
 _NOWHERE = {"api_url": "http://127.0.0.1:9/api/", "api_key": "key", "secret": "secret", "members": []}
 
 
-def run(documents: int = 2_000, rounds: int = 3, store_documents: int = 2_000) -> list[Figure]:
+def run(documents: int = 500, rounds: int = 8, store_documents: int = 2_000) -> list[Figure]:
     """Measure the purge job, then the store alone.
 
     Args:

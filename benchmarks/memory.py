@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 600.0
 
 
 def run(
-    members: int = 5, documents: int = 20_000, fetching_seconds: float = 20, settling_seconds: float = 20
+    members: int = 5, documents: int = 20_000, fetching_seconds: float = 12, settling_seconds: float = 12
 ) -> list[Figure]:
     """Measure a daemon from its first sync to its second start.
 
@@ -34,17 +34,18 @@ def run(
         settling_seconds: how long it works after the restart before it is measured.
     """
     with site(members, documents) as simulated, folder() as place:
-        empty_mb, empty_seconds = _again(Mirror(_below(place, "empty"), simulated), 1)
+        empty_mb, empty_seconds, empty_cpu = _again(Mirror(_below(place, "empty"), simulated), 1)
         mirror = Mirror(_below(place, "full"), simulated, ("240",))
         mirror.authorize_now(simulated.members)
         total = sum(len(found) for found in simulated.public().values())
         first_mb, stored = _first(mirror, total, fetching_seconds)
-        again_mb, seconds = _again(mirror, settling_seconds)
+        again_mb, seconds, cpu = _again(mirror, settling_seconds)
     size, idle = f"{total:,} documents", "the same, empty"
     return [
         Figure(f"peak memory, first sync of {size}, {stored:,} files fetched", first_mb, "MB", empty_mb, idle, PEAK),
         Figure(f"peak memory after a restart with {size}", again_mb, "MB", empty_mb, idle, PEAK),
         Figure(f"restart with {size}", seconds, "s", empty_seconds, idle, READY),
+        Figure("the same", cpu, "CPU s", empty_cpu, idle),
     ]
 
 
@@ -76,9 +77,9 @@ def _first(mirror: Mirror, total: int, fetching_seconds: float) -> tuple[float, 
         return daemon.peak_mb(), catalog.read_now(lambda view: view.figures()).stored_files
 
 
-def _again(mirror: Mirror, settling_seconds: float) -> tuple[float, float]:
-    """The peak memory some time after a start, and the seconds to ready."""
+def _again(mirror: Mirror, settling_seconds: float) -> tuple[float, float, float]:
+    """The peak memory some time after a start, and the seconds to ready, by the wall and of the CPU."""
     with _daemon(mirror) as daemon:
-        seconds = daemon.wait_event("daemon.ready", PATIENCE_SECONDS)
+        seconds, cpu_seconds = daemon.wait_event("daemon.ready", PATIENCE_SECONDS), daemon.cpu_seconds()
         daemon.let_work(settling_seconds)
-        return daemon.peak_mb(), seconds
+        return daemon.peak_mb(), seconds, cpu_seconds

@@ -1,6 +1,7 @@
 """A process that is measured or killed: its log, its memory, its end."""
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -78,6 +79,11 @@ class Child:
     def resident_mb(self) -> float:
         """The memory it holds now: VmRSS, in MB of 10^6 bytes."""
         return self._status("VmRSS")
+
+    def cpu_seconds(self) -> float:
+        """The CPU time all its threads have used, in steps of the kernel's clock (10 ms)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _status(self, name: str) -> float:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
