@@ -24,7 +24,7 @@ help:
 	@echo 'make clean     take away everything that make made, the virtual environment included'
 
 demo: $(VENV)/demo.stamp
-	@$(BIN)/ipsync demo
+	@$(BIN)/ipsync demo --once
 
 # pytest comes last, so that its closing line is the last line. What failed beside others is asked once more, alone:
 # a timer that a busy machine missed is no defect, but what fails alone is one.
