@@ -28,7 +28,7 @@ from ipsync.ipernity.media_addresses import (
 from ipsync.ipernity.media_pacing import Bandwidth, Pauses
 from ipsync.ipernity.media_receiving import Reception
 from ipsync.ipernity.media_resuming import Halves, rest_of, validator_of
-from ipsync.policy.documents import MEDIA, ORIGINAL, RemoteFile
+from ipsync.policy.documents import MEDIA, ORIGINAL, Media, RemoteFile
 from ipsync.policy.instants import SECOND, Duration, seconds
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import Fetched, MediaFailure, MediaGone, MediaLater, MediaRejected, MediaSink
@@ -134,13 +134,13 @@ class MediaFetcher:
         if session is not None:
             await session.close()
 
-    async def fetch(self, file: RemoteFile, sink: MediaSink) -> Fetched:
+    async def fetch(self, file: RemoteFile, sink: MediaSink, kind: Media | None = None) -> Fetched:
         """Download one file into `sink`, resuming after `sink.received_bytes`; see `ports.source.MediaSource`.
 
         What was received stays in the sink only where the next attempt can go on from it.
         """
         half = self._halves.take(file.url, sink.received_bytes)
-        reception = Reception(file.rendition, sink, self._limits.cap_bytes(file.rendition), half)
+        reception = Reception(file.rendition, kind, sink, self._limits.cap_bytes(file.rendition), half)
         try:
             fetched = await self._fetch(file, reception)
         except StoreFull:

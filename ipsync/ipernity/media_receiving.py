@@ -5,6 +5,7 @@ Knows nothing of sockets. What came stays in the sink only where the next attemp
 
 from ipsync.ipernity.media_resuming import Half
 from ipsync.ipernity.media_types import HEAD_BYTES, content_type_of, refusal
+from ipsync.policy.documents import Media
 from ipsync.ports.source import Fetched, MediaRejected, MediaSink
 
 
@@ -17,11 +18,12 @@ class Reception:
         arrived_bytes: what came over the network in this attempt.
     """
 
-    def __init__(self, rendition: str, sink: MediaSink, cap_bytes: int, half: Half | None) -> None:
+    def __init__(self, rendition: str, kind: Media | None, sink: MediaSink, cap_bytes: int, half: Half | None) -> None:
         """Begin an attempt.
 
         Args:
             rendition: what is to come.
+            kind: of the document it is a file of; None where nobody knows it.
             sink: where it goes.
             cap_bytes: the most it may have.
             half: what is known of the bytes already in the sink, or None if they are worth nothing.
@@ -30,6 +32,7 @@ class Reception:
         self.half = half
         self.arrived_bytes = 0
         self._rendition = rendition
+        self._kind = kind
         self._sink = sink
         self._validator: str | None = None
         self._content_type = ""
@@ -96,7 +99,7 @@ class Reception:
 
     def _judge(self) -> None:
         head = self._head[:HEAD_BYTES]
-        reason = refusal(self._rendition, head)
+        reason = refusal(self._rendition, head, self._kind)
         if reason is not None:
             raise MediaRejected(reason)
         self._content_type = content_type_of(head)

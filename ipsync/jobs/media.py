@@ -38,6 +38,7 @@ _log = get_log(__name__)
 _AT_ONCE = 4
 _BATCH = 64
 _ROUNDS = 50
+_MOST_TOLD = 10_000
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class Media:
         self._clock = clock
         self._rules = rules
         self._restraint = Restraint(rules.lease)
+        self._told: set[ContentKey] = set()
 
     async def run(self, on_batch: Callable[[MediaReport], None] | None = None) -> MediaReport:
         """Fetch what is wanted, batch by batch, until nothing is wanted now or the store is full.
@@ -180,7 +182,7 @@ class Media:
             report.failed += 1
             return
         try:
-            fetched = await self._media.fetch(asked.rendition.file, incoming)
+            fetched = await self._media.fetch(asked.rendition.file, incoming, asked.facts.media)
         except StoreFull:
             incoming.close()
             self._fill(report)
@@ -200,6 +202,7 @@ class Media:
             incoming.close()
             raise
         else:
+            self._told.discard(asked.key)
             batch.arrived.append(Arrived(asked, incoming, fetched))
 
     async def _give_up(
@@ -211,7 +214,7 @@ class Media:
             incoming.close()  # the next try may go on from here
         else:
             await asyncio.to_thread(discard, incoming)
-        if isinstance(failure, MediaRejected):
+        if isinstance(failure, MediaRejected) and self._is_news(asked.key):
             _log.warning(
                 Event.MEDIA_REJECTED,
                 "A file was not stored.",
@@ -220,6 +223,15 @@ class Media:
                 reason=str(failure),
             )
         batch.missed.append(Missed(asked, pause))
+
+    def _is_news(self, key: ContentKey) -> bool:
+        """Whether the rejection of this file was not told yet: it is tried again for as long as it is wanted."""
+        if key in self._told:
+            return False
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told.add(key)
+        return True
 
     def _fill(self, report: MediaReport) -> None:
         if not report.full:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
-from ipsync.policy.documents import Details, Facts, ListedDocument, RemoteFile, Visibility
+from ipsync.policy.documents import Details, Facts, ListedDocument, Media, RemoteFile, Visibility
 from ipsync.policy.instants import Duration, Instant
 
 
@@ -253,8 +253,13 @@ class Fetched:
 class MediaSource(Protocol):
     """The hosts that keep the files. No API request, no budget, limits of their own (design §5)."""
 
-    async def fetch(self, file: RemoteFile, sink: MediaSink) -> Fetched:
+    async def fetch(self, file: RemoteFile, sink: MediaSink, kind: Media | None = None) -> Fetched:
         """Download one file into `sink`, resuming after `sink.received_bytes`.
+
+        Args:
+            file: which one, and where.
+            sink: where the bytes go.
+            kind: of its document, so that an error told with HTTP 200 is not taken for a file; None if unknown.
 
         Raises:
             MediaGone: the address is dead.

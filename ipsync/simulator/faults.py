@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[float, float, float]] = {
 }
 """What `value` means:
 
-- `http_status`: the status; `api_error`: the code
+- `http_status`: the status; `api_error`: the code; instead of a file too, as JSON with status 200
 - `truncate`: how many bytes of the answer are sent (-1: half of them); a file keeps its declared length
 - `short_list`: how many entries are left of the list (-1: half of them)
 - `wrong_total`: the total that is claimed
@@ -43,7 +43,7 @@ KINDS: dict[str, tuple[float, float, float]] = {
 """
 
 
-_MEDIA_KINDS = frozenset({"http_status", "html", "truncate", "slow", "hang", "reset"})
+_MEDIA_KINDS = frozenset({"http_status", "api_error", "html", "truncate", "slow", "hang", "reset"})
 
 
 class FaultError(ValueError):

@@ -143,6 +143,8 @@ class World:
         """Answer a request for a file by its path, faults included; status 404 if there is none."""
         self.meter.served()
         fault = self.faults.strike(MEDIA, self.state.now())
+        if fault is not None and fault.kind == "api_error":
+            return Answer(_encode(self._refused(ApiError(int(fault.value)))))
         manner = wire_fault(fault) if fault else Answer(b"")
         if _is_complete(manner):
             return manner

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from ipsync.ipernity.media import MediaFetcher
-from ipsync.policy.documents import RENDITIONS, RemoteFile
+from ipsync.policy.documents import RENDITIONS, Media, RemoteFile
 from ipsync.policy.instants import SECOND
 from ipsync.ports.source import Fetched, MediaGone, MediaLater, MediaRejected, MediaSource
 from ipsync.ports.store import ContentKey
@@ -42,8 +42,10 @@ class Bench(ABC):
         self.store = MemoryStore()
         return self.store.receive(KEY)
 
-    async def fetch(self, path: str, sink: MemoryIncoming, rendition: str = "original") -> Fetched:
-        return await self.source.fetch(RemoteFile(rendition, self.url(path)), sink)
+    async def fetch(
+        self, path: str, sink: MemoryIncoming, rendition: str = "original", kind: Media | None = None
+    ) -> Fetched:
+        return await self.source.fetch(RemoteFile(rendition, self.url(path)), sink, kind)
 
 
 class FakeBench(Bench):
@@ -105,7 +107,8 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         ("media", MP4, "video/mp4"),
         ("media", MP3, "audio/mpeg"),
         ("original", JPEG, "image/jpeg"),
-        ("original", b"any old text", "application/octet-stream"),
+        ("original", b"any old text", "text/plain"),
+        ("original", b"\0\1\2" * 500, "application/octet-stream"),
     ],
 )
 async def test_a_file_arrives_whole_and_is_typed_by_its_bytes(
@@ -177,6 +180,32 @@ async def test_a_rendition_must_be_of_its_kind(bench: Bench, rendition: str, con
     with pytest.raises(MediaRejected):
         await bench.fetch("/wrong", sink, rendition)
     assert sink.received_bytes == 0
+
+
+@pytest.mark.parametrize("kind", [Media.PHOTO, Media.VIDEO, Media.AUDIO])
+@pytest.mark.parametrize("content", [b"come back later", b'{"retry": true}'], ids=["words", "json"])
+async def test_F33_a_text_is_never_the_original_of_a_photo_a_video_or_a_sound(
+    bench: Bench, kind: Media, content: bytes
+) -> None:
+    bench.holds("/late.jpg", content)
+    sink = bench.sink()
+    with pytest.raises(MediaRejected):
+        await bench.fetch("/late.jpg", sink, kind=kind)
+    assert sink.received_bytes == 0
+
+
+async def test_F33_the_original_of_another_document_may_be_a_text_but_no_error(bench: Bench) -> None:
+    bench.holds("/notes.txt", b"come back later")
+    assert (await bench.fetch("/notes.txt", bench.sink(), kind=Media.OTHER)).content_type == "text/plain"
+    bench.holds("/oops.txt", b'{"error": "too many requests"}')
+    with pytest.raises(MediaRejected):
+        await bench.fetch("/oops.txt", bench.sink(), kind=Media.OTHER)
+
+
+async def test_a_raw_photo_of_an_unknown_maker_is_kept_as_it_is(bench: Bench) -> None:
+    bench.holds("/1.raw", b"MAKER\0\1" + bytes(2000))
+    fetched = await bench.fetch("/1.raw", bench.sink(), kind=Media.PHOTO)
+    assert fetched.content_type == "application/octet-stream"
 
 
 async def test_F35_no_failure_tells_the_address(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from ipsync.ipernity.media_types import HEAD_BYTES, content_type_of, refusal
-from ipsync.policy.documents import RemoteFile
+from ipsync.policy.documents import Media, RemoteFile
 from ipsync.ports.source import Fetched, MediaFailure, MediaGone, MediaLater, MediaRejected, MediaSink
 
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(range(256)) * 20
@@ -32,14 +32,14 @@ class FakeMediaSource:
         self.fetched: list[str] = []
         self._halves: dict[str, bytes] = {}
 
-    async def fetch(self, file: RemoteFile, sink: MediaSink) -> Fetched:
+    async def fetch(self, file: RemoteFile, sink: MediaSink, kind: Media | None = None) -> Fetched:
         self.fetched.append(file.url)
         await asyncio.sleep(0)
         found = self.files.get(file.url, MediaGone("the host answered 404"))
         if isinstance(found, MediaFailure):
             self._leave(sink, isinstance(found, MediaLater) and file.url in self._halves)
             raise found
-        reason = refusal(file.rendition, found[:HEAD_BYTES])
+        reason = refusal(file.rendition, found[:HEAD_BYTES], kind)
         if reason is not None:
             self._leave(sink, False)
             raise MediaRejected(reason)

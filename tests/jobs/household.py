@@ -91,6 +91,7 @@ class HouseMedia(FakeMediaSource):
     """Hosts that keep the files of a `FakeSource`: an address is good as long as the document has it.
 
     Attributes:
+        instead: what an address gives instead of its file.
         failing: what to raise instead of giving the file, by address.
         held_back: while set, downloads begin, and end when this event comes; `under_way` counts them.
     """
@@ -98,15 +99,18 @@ class HouseMedia(FakeMediaSource):
     def __init__(self, source: FakeSource) -> None:
         super().__init__()
         self._source = source
+        self.instead: dict[str, bytes] = {}
         self.failing: dict[str, MediaFailure] = {}
         self.held_back: asyncio.Event | None = None
         self.under_way = asyncio.Semaphore(0)
 
-    async def fetch(self, file: RemoteFile, sink: MediaSink) -> Fetched:
+    async def fetch(self, file: RemoteFile, sink: MediaSink, kind: MediaKind | None = None) -> Fetched:
         self.files.pop(file.url, None)
         for document in self._source.documents.values():
             if document.file(file.rendition).url == file.url:
                 self.files[file.url] = content_of(document.document_id, document.version, file.rendition)
+        if file.url in self.instead:
+            self.files[file.url] = self.instead[file.url]
         if file.url in self.failing:
             self.files[file.url] = self.failing[file.url]
         if self.held_back is not None:
@@ -114,7 +118,7 @@ class HouseMedia(FakeMediaSource):
             sink.write(b"\xff\xd8")
             await self.held_back.wait()
             sink.restart()
-        return await super().fetch(file, sink)
+        return await super().fetch(file, sink, kind)
 
 
 def content_of(document_id: int, version: int, rendition: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ipsync.policy.accounts import AccountState
+from ipsync.policy.documents import Media as MediaKind
 from ipsync.policy.documents import RemoteFile, RenditionState, Visibility
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.permission import Agreement, KeyUse
@@ -279,6 +280,31 @@ async def test_F31_F33_what_is_gone_or_rejected_leaves_nothing_behind(house: Hou
     assert not house.store.partials
 
 
+@pytest.mark.parametrize("answer", [b'{"status": "busy"}', b"come back later"], ids=["json", "words"])
+async def test_F33_an_error_that_comes_instead_of_an_original_is_never_stored_and_told_once(
+    house: Household, caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    mine = await house.member(7, 1)
+    house.configure_view(renditions=("original",))
+    await house.sync()
+    house.media_source.instead[house.files(mine[0])["original"].file.url] = answer
+    waits = []
+    for _ in range(3):
+        report = await house.fetch()
+        assert (report.files, report.failed) == (0, 1)
+        waits.append(house.files(mine[0])["original"].next_try_at - house.clock.now())
+        assert set(house.file_states(mine[0]).values()) == {RenditionState.FAILED}
+        assert not house.on_disk()
+        assert (await house.fetch()).failed == 0  # not before its time
+        house.passes(HOUR)
+        await house.sync()
+    assert waits == [MINUTE, 2 * MINUTE, 4 * MINUTE]
+    assert caplog.messages.count("A file was not stored.") == 1
+    assert "come back" not in caplog.text
+    house.media_source.instead.clear()
+    assert (await house.fetch()).files == 1
+
+
 async def test_a_cut_download_goes_on_where_it_was(house: Household) -> None:
     mine = await house.member(7, 1)
     house.configure_view(renditions=("original",))
@@ -417,10 +443,10 @@ async def test_one_odd_file_does_not_keep_the_others_from_being_fetched(
     await house.sync()
     fetch = house.media_source.fetch
 
-    async def odd(file: RemoteFile, sink: MediaSink) -> Fetched:
+    async def odd(file: RemoteFile, sink: MediaSink, kind: MediaKind | None) -> Fetched:
         if str(mine[1]) in file.url:
             raise ZeroDivisionError
-        return await fetch(file, sink)
+        return await fetch(file, sink, kind)
 
     monkeypatch.setattr(house.media_source, "fetch", odd)
     report = await house.fetch()
@@ -432,11 +458,11 @@ async def test_a_run_that_is_cut_off_keeps_what_arrived_and_leaves_nothing_open(
     await house.sync()
     fetch, hold = house.media_source.fetch, asyncio.Event()
 
-    async def slow(file: RemoteFile, sink: MediaSink) -> Fetched:
+    async def slow(file: RemoteFile, sink: MediaSink, kind: MediaKind | None) -> Fetched:
         if str(mine[0]) in file.url:
             sink.write(b"\xff\xd8")
             await hold.wait()
-        return await fetch(file, sink)
+        return await fetch(file, sink, kind)
 
     house.media_source.fetch = slow  # type: ignore[method-assign]  # reason: one of them takes for ever
     fetching = asyncio.create_task(house.fetch())

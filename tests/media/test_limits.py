@@ -11,7 +11,7 @@ from typing import Self
 import pytest
 
 from ipsync.ipernity.media import MAX_BYTES, MediaFetcher, MediaLimits
-from ipsync.policy.documents import RemoteFile
+from ipsync.policy.documents import Media, RemoteFile
 from ipsync.policy.instants import HOUR, SECOND
 from ipsync.ports.source import Fetched, MediaGone, MediaLater, MediaRejected
 from ipsync.ports.store import ContentKey, StoreFull
@@ -63,6 +63,19 @@ class Fetching:
     ) -> Fetched:
         file = RemoteFile(rendition, f"http://{host}:{self.host.port}{path}", size_bytes=size_bytes)
         return await self.fetcher.fetch(file, sink if sink is not None else MemoryStore().receive(KEY))
+
+
+async def test_F33_a_text_instead_of_a_photo_counts_as_rejected_and_its_rest_is_not_fetched(host: MediaHost) -> None:
+    host.answers["/1.jpg"] = whole(b"come back later " * 100_000)
+    async with Fetching(host) as fetching:
+        sink = MemoryStore().receive(KEY)
+        file = RemoteFile("original", f"http://127.0.0.1:{host.port}/1.jpg")
+        with pytest.raises(MediaRejected, match="no photo"):
+            await fetching.fetcher.fetch(file, sink, Media.PHOTO)
+        [(outcome, received_bytes)] = fetching.observed
+        assert outcome == "rejected"
+        assert received_bytes < 1_600_000
+        assert sink.received_bytes == 0
 
 
 # F22: slowness

@@ -8,7 +8,7 @@ import pytest
 from blake3 import blake3
 
 from ipsync.ipernity.media import MediaFetcher, MediaLimits, loopback_of
-from ipsync.policy.documents import RemoteFile
+from ipsync.policy.documents import Media, RemoteFile
 from ipsync.ports.source import Fetched, MediaGone, MediaLater, MediaRejected
 from ipsync.ports.store import ContentKey, Erased
 from ipsync.simulator import Simulator, sign
@@ -23,6 +23,7 @@ class Site:
         self.simulator = simulator
         self.store = store
         self.member = simulator.members[0]
+        self.kinds: dict[int, Media] = {}
         self.token = simulator.world.state.grant(self.member, {"doc": "delete"}).value
         self.fetcher = MediaFetcher(
             media_hosts=["127.0.0.1"],
@@ -44,6 +45,7 @@ class Site:
         )
         found = {}
         for entry in listed["docs"]["doc"]:
+            self.kinds[int(entry["doc_id"])] = Media(entry["media"])
             offers = {"75x": entry["thumb"], "original": entry["original"]}
             if "medias" in entry:
                 offers["media"] = entry["medias"]["media"][0]
@@ -60,7 +62,7 @@ class Site:
     async def mirror(self, key: ContentKey, file: RemoteFile) -> Fetched:
         incoming = self.store.receive(key)
         try:
-            fetched = await self.fetcher.fetch(file, incoming)
+            fetched = await self.fetcher.fetch(file, incoming, self.kinds[key.document_id])
             kept = incoming.keep()
         finally:
             incoming.close()
@@ -102,6 +104,7 @@ async def test_every_file_of_a_member_is_mirrored_and_erased(site: Site) -> None
         ("http_status", {"value": 404}, MediaGone),
         ("http_status", {"value": 503}, MediaLater),
         ("html", {}, MediaRejected),
+        ("api_error", {"value": 500}, MediaRejected),
         ("truncate", {}, MediaLater),
         ("reset", {"value": 1500}, MediaLater),
         ("slow", {"value": 20}, MediaLater),
