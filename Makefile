@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help demo test check bench coverage format lock clean
+.PHONY: help demo test check bench crash coverage format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make test      everything that must hold: make check, then all tests'
 	@echo 'make check     style, types, floors'
 	@echo 'make bench     the measurements, each beside its bound'
+	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
 	@echo 'make coverage  all tests, and which lines they never reached'
 	@echo 'make format    put the code into its one shape'
 	@echo 'make lock      pin the libraries anew (make lock UPGRADE=--upgrade takes newer ones)'
@@ -39,6 +40,10 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
+
+# About half an hour on two cores; make test goes through a part of the points.
+crash: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.crashes
 
 coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage erase
