@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import ipsync
 from ipsync.catalog import SqliteCatalog, open_catalog
+from ipsync.catalog.heads import read_heads
+from ipsync.catalog.ledger_keys import is_signed
+from ipsync.catalog.location import heads_file
 from ipsync.catalog.stamp import CommitStamp
 from ipsync.clock import ClockMark, SystemClock
 from ipsync.ipernity.client import IpernitySource
@@ -19,6 +22,9 @@ from ipsync.ipernity.gate import BudgetGate
 from ipsync.ipernity.media import MediaFetcher
 from ipsync.ipernity.media_addresses import loopback_of
 from ipsync.jobs.accounts import Accounts
+from ipsync.jobs.audit import Audit, Heads, Witness
+from ipsync.jobs.audit_repair import Repair, Steps
+from ipsync.jobs.audit_watch import AuditWatch
 from ipsync.jobs.confirm import Confirm
 from ipsync.jobs.details import Details
 from ipsync.jobs.expiry import Expiry
@@ -170,6 +176,8 @@ class Works:
     accounts: Accounts = field(init=False)
     tombstones: Tombstones = field(init=False)
     requests: Requests = field(init=False)
+    audit: Audit = field(init=False)
+    repair: Repair = field(init=False)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
@@ -186,6 +194,17 @@ class Works:
         self.orphans = Orphans(catalog, base.store, base.store_lock)
         self.accounts = Accounts(source, catalog, clock, rules)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
+        self.audit = Audit(catalog, base.store, self._witness(), clock, rules)
+        mending = Steps(self.tombstones, self.expiry, self.orphans, self.purge)
+        self.repair = Repair(catalog, base.store, mending, clock, rules)
+
+    def _witness(self) -> Witness:
+        path = heads_file(self.settings.database.path)
+
+        def heads() -> Heads | None:
+            return list(read_heads(path)) if path.is_file() else None
+
+        return Witness(self.base.outside, self.base.catalog.check, heads, is_signed)
 
     async def look_at_budget(self) -> None:
         """Learn what the budget allows now, and show it."""
@@ -221,6 +240,7 @@ class Works:
             Nudge("policy", period_of(window, 24), self.expiry.apply_policy, then=("purge",)),
             Nudge("orphans", period_of(window, 1), self.orphans.run, then=("media",)),
             Nudge("requests", period_of(window, 1), self.requests.run),
+            Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),
         ]
 
     def rewired(self, settings: Settings) -> "Works":

@@ -66,6 +66,7 @@ COMMANDS = (
     CommandEntry("status", _LOOK, "Show what is mirrored, what is being erased, what is left of the budget."),
     CommandEntry("documents", _LOOK, "Show mirrored documents."),
     CommandEntry("ledger", _LOOK, "Check, export and ask the record of removals."),
+    CommandEntry("audit", _LOOK, "Look whether everything held may be held, and everything gone is gone."),
     CommandEntry("config", _KEEP, "Check and show the configuration."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),
 )

@@ -32,6 +32,7 @@ def work_on(
     *,
     needs: Collection[str] = ALL_SECRETS,
     erases: bool = False,
+    alone: bool = False,
 ) -> T:
     """Read the configuration, open the mirror, do `work` on it, close it.
 
@@ -44,6 +45,8 @@ def work_on(
         erases: whether it may erase. Then it holds the daemon's lock where no daemon does, since what was
             erased is gone only when the database's log was cut, which one process does. Other commands
             keep nobody from starting.
+        alone: whether it must have the mirror to itself; beside a daemon, or another command that erases, it
+            then refuses.
     """
     from ipsync.assembly import KeyUseChangedError
     from ipsync.jobs.accounts import AccountRefusedError
@@ -58,7 +61,7 @@ def work_on(
     undo = configure_logging("info" if frame_of(ctx).debug else "error", "console", secrets)
 
     async def main() -> T:
-        async with _opened(settings, ctx.command_path, erases=erases) as works:
+        async with _opened(settings, ctx.command_path, erases=erases or alone, alone=alone) as works:
             return await work(works)
 
     try:
@@ -96,12 +99,16 @@ def _refuse_other_user(settings: "Settings") -> None:
 
 
 @asynccontextmanager
-async def _opened(settings: "Settings", command: str, *, erases: bool) -> "AsyncIterator[Works]":
+async def _opened(settings: "Settings", command: str, *, erases: bool, alone: bool) -> "AsyncIterator[Works]":
     from ipsync.assembly import open_base, open_works
 
     lock = OneProcessLock(settings.database.path)
     try:
-        base = await open_base(settings, is_daemon=erases and await _take(lock, command))
+        has_lock = erases and await _take(lock, command)
+        if alone and not has_lock and lock.path.parent.is_dir():
+            holder = lock.holder() or "another process"
+            _end(f"{holder} works on {settings.database.path}", f"stop it first, then: {command}")
+        base = await open_base(settings, is_daemon=has_lock)
         try:
             works = open_works(base, settings)
             await works.look_at_budget()
@@ -126,6 +133,12 @@ async def _take(lock: OneProcessLock, command: str) -> bool:
             # Whoever only looked at the lock has it for a moment.
             await asyncio.sleep(_LOCK_PAUSE_SECONDS)
     return False
+
+
+def other_process(works: "Works") -> str | None:
+    """Who works on the mirror beside this command: a daemon, or another command that erases; None where nobody does."""
+    holder = OneProcessLock(works.settings.database.path).holder()
+    return None if holder is None or holder.pid == os.getpid() else str(holder)
 
 
 async def find_account(works: "Works", name: str) -> "Account":

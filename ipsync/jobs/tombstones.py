@@ -139,14 +139,17 @@ class Tombstones:
             )
         return report
 
-    async def compact(self) -> bool:
+    async def compact(self, *, always: bool = False) -> bool:
         """Write the record anew where that wins much. Returns whether it did.
+
+        Args:
+            always: even where nothing is won, since lines that nobody can read stay behind then.
 
         Raises:
             StoreFailure: it could not be written; the old one stays.
         """
         keep_since = self._clock.now() - kept_outside_for(self._rules.lease)
-        span = await asyncio.to_thread(self._record.compact, keep_since)
+        span = await asyncio.to_thread(partial(self._record.compact, keep_since, always=always))
         if span is not None:
             await self._catalog.write(partial(_advance, span=span))
         return span is not None

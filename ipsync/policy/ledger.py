@@ -186,7 +186,7 @@ _KNOWN_WORDS = frozenset(
                 *(bar.value for bar in Bar),
                 *(reason.value for reason in Reason),
                 *(scope.value for scope in Scope),
-                "a account answer asked confirmed configuration count deadline details distinct doc drill error",
+                "a account answer asked audit confirmed configuration count deadline details distinct doc drill error",
                 "expected first found get getlist given grant hidden id ids key lacking last law listing missing",
                 "named none owner page pages policy public removal removed replaced request requested s sampled",
                 "sampling sweep swept test tripwire total user without",

@@ -127,11 +127,12 @@ class TombstoneRecord(Protocol):
         """
         ...
 
-    def compact(self, keep_since: Instant) -> Span | None:
+    def compact(self, keep_since: Instant, *, always: bool = False) -> Span | None:
         """Write the record anew, one entry for each subject, without old ones that do not stand.
 
         Args:
             keep_since: entries that do not stand and are older go.
+            always: even where little is won; what nobody can read goes as well.
 
         Returns:
             The old end and the new; None where there was too little to win.

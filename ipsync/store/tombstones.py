@@ -69,7 +69,7 @@ class TombstoneFile:
             except FileNotFoundError:
                 return Reading((), "", is_whole=True)
 
-    def compact(self, keep_since: Instant) -> Span | None:
+    def compact(self, keep_since: Instant, *, always: bool = False) -> Span | None:
         """Write the file anew, one line for each subject, without old ones that do not stand.
 
         Raises:
@@ -80,7 +80,7 @@ class TombstoneFile:
                 with self._held(create=False) as (descriptor, generation):
                     reading = _read(descriptor, generation, None)
                     kept = _compacted(reading.tombstones, keep_since)
-                    if len(reading.tombstones) - len(kept) < _WORTH_COMPACTING:
+                    if not always and len(reading.tombstones) - len(kept) < _WORTH_COMPACTING:
                         return None
                     # Others wait for the lock of the old file, and then see that it has no name any more.
                     return Span(reading.end, self._replace(kept))

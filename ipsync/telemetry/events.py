@@ -81,6 +81,8 @@ class Event(StrEnum):
     TOMBSTONES_REPLAYED = "tombstones.replayed", "what is recorded outside the database was carried out"
     TOMBSTONES_UNKEPT = "tombstones.unkept", "the record outside the database could not be brought up to date"
 
+    AUDIT_FOUND = "audit.found", "an audit found something that should not be, twice in a row"
+
     EXPIRY_DUE = "expiry.due", "stored content reached the end of its time and is erased"
 
     MEDIA_STORED = "media.stored", "a file was downloaded and stored"
