@@ -35,6 +35,7 @@ from ipsync.jobs.purge import Purge
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
+from ipsync.policy import ledger
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogFailure, Transaction, View
@@ -61,6 +62,7 @@ class Base:
     """What lives as long as the process.
 
     Attributes:
+        epoch: under which this process writes; 0 for a command beside the daemon, which is not fenced.
         stamp: tells whether anything was committed since.
         outside: the record of tombstones that no backup holds.
         store_lock: held while files get or lose their names.
@@ -72,6 +74,7 @@ class Base:
     outside: TombstoneFile
     clock: SystemClock
     metrics: Metrics
+    epoch: int = 0
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def save_clock(self) -> None:
@@ -91,7 +94,8 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
 
     Args:
         settings: what is configured.
-        is_daemon: whether this process may checkpoint the database; only one at a time may.
+        is_daemon: whether this process holds the daemon's lock: then it begins a new epoch, which fences off
+            whoever held the lock before (F27), and checkpoints the database.
 
     Raises:
         CatalogFailure: the database cannot be used, or was filled under another purpose of the key.
@@ -104,6 +108,7 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
         checkpoints=is_daemon,
     )
     try:
+        epoch = await catalog.take_epoch() if is_daemon else 0
         mark = ClockMark.decode(await catalog.read(partial(_note, name=CLOCK_NOTE)))
         await catalog.write(partial(_claim_key_use, use=settings.key.use.value))
         store = FileStore(settings.store.path)
@@ -112,7 +117,7 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
         await catalog.close()
         raise
     outside = TombstoneFile(tombstones_file(settings.database.path))
-    return Base(catalog, stamp, store, outside, SystemClock(mark), Metrics())
+    return Base(catalog, stamp, store, outside, SystemClock(mark), Metrics(), epoch)
 
 
 def _note(view: View, name: str) -> str | None:
@@ -215,7 +220,7 @@ class Works:
 
     async def pass_boot_gate(self) -> None:
         """Before anything listens: nothing partial, nothing overdue, nothing our own rules forbid (design §3)."""
-        partials = await asyncio.to_thread(self.base.store.discard_incoming)
+        partials = await asyncio.to_thread(self.base.store.fence)
         _log.info(Event.BOOT_STEP, "Partial downloads are discarded.", partial_files=partials)
         replayed = await self.tombstones.replay()
         _log.info(Event.BOOT_STEP, "Tombstones are replayed.", records=replayed.records, doomed=replayed.doomed)
@@ -224,6 +229,8 @@ class Works:
         _log.info(Event.BOOT_STEP, "Ages are judged.", stale=expired.stale, overdue=expired.overdue, barred=barred)
         purged = await self.purge.run()
         _log.info(Event.BOOT_STEP, "What was due is erased.", removals=purged.erased, failed=purged.failed)
+        started = ledger.started(self.base.clock.now(), self.base.epoch)
+        await self.base.catalog.write(lambda tx: tx.append_ledger([started]))
         await self.look_at_budget()
 
     def nudges(self) -> list[Nudge]:

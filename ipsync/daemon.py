@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from ipsync.assembly import (
     Base,
@@ -172,6 +173,8 @@ class Daemon:
         _log_odd(self._settings)
         self._notifier.tell("STATUS=passing the boot gate")
         base = await open_base(self._settings, is_daemon=True)
+        loop = asyncio.get_running_loop()
+        base.catalog.when_lost(lambda lost: _soon(loop, partial(self._fail, lost)))
         web: WebServer | None = None
         beating: asyncio.Task[None] | None = None
         try:
@@ -342,7 +345,8 @@ class Daemon:
         await base.close()
 
     def _fail(self, error: BaseException) -> None:
-        self._fatal = error
+        """End at once: nothing is retried, and the next start finds out what is still true (F4, F27)."""
+        self._fatal = self._fatal or error
         self.stop(0)
 
     def _configure_logging(self, settings: Settings) -> None:
@@ -361,6 +365,12 @@ class Daemon:
         if self._handles_signals:
             for number in (*_STOP_SIGNALS, signal.SIGHUP):
                 asyncio.get_running_loop().remove_signal_handler(number)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Have something done in the event loop, from whatever thread; nothing where the loop has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(act)
 
 
 def _need_restart(started_with: Settings, now: Settings) -> list[str]:

@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from ipsync.policy.instants import MILLISECOND, SECOND, Duration, Instant
-from ipsync.ports.catalog import Catalog, CatalogBroken, JobRun, Transaction
+from ipsync.ports.catalog import Catalog, CatalogLost, JobRun, Transaction
 from ipsync.ports.clock import Clock
 from ipsync.telemetry import Event, Metrics, get_log, log_context
 
@@ -82,7 +82,7 @@ class Schedule:
             catalog: where runs are recorded.
             clock: the lease clock.
             metrics: what is counted.
-            on_fatal: told when the process must end (a disk that fails while the database writes, F4).
+            on_fatal: told when the process must end (the disk failed while the database wrote, F4; a newer epoch, F27).
             record_period: runs that went well are recorded no more often than this.
 
         Raises:
@@ -185,8 +185,8 @@ class Schedule:
         with log_context(job=nudge.job):
             try:
                 await nudge.run()
-            except CatalogBroken as broken:
-                self._on_fatal(broken)
+            except CatalogLost as lost:
+                self._on_fatal(lost)
                 return
             except Exception as error:  # noqa: BLE001  # reason: one job's mistake must not end the others
                 failure = type(error).__name__
@@ -206,8 +206,8 @@ class Schedule:
             self._recorded[job] = ended
         try:
             await self._catalog.write(partial(_put_run, run=run))
-        except CatalogBroken as broken:
-            self._on_fatal(broken)
+        except CatalogLost as lost:
+            self._on_fatal(lost)
         except Exception as error:  # noqa: BLE001  # reason: the record of a run is worth less than the run
             _log.error(Event.JOB_FAILED, "The run of a job could not be recorded.", cause=error, ended_job=job)
 

@@ -15,10 +15,18 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 class Handle:
     """A connection with an open transaction, for as long as one piece of work runs."""
 
-    def __init__(self, connection: Connection, sealing: Sealing, *, full: bool = False) -> None:
-        """Work on `connection`; whoever opened the transaction ends it. On a `full` disk nothing new is taken in."""
+    def __init__(self, connection: Connection, sealing: Sealing, *, full: bool = False, epoch: int = 0) -> None:
+        """Work on `connection`; whoever opened the transaction ends it.
+
+        Args:
+            connection: with an open transaction.
+            sealing: of tokens and of the ledger.
+            full: the disk has no room, and nothing new is taken in.
+            epoch: under which is written (see `epochs.py`).
+        """
         self._connection = connection
         self._full = full
+        self._epoch = epoch
         self._sealing = sealing
 
     def _rows(self, statement: Executable, **parameters: Any) -> Sequence[AnyRow]:

@@ -5,6 +5,7 @@ Entries are never read back into anything that could fail over what was altered:
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
@@ -135,9 +136,10 @@ class LedgerAppending(LedgerReading):
     def append_ledger(self, events: Sequence[LedgerEvent]) -> None:
         """Append an entry for each event, and sign the new head. Begins the ledger if need be.
 
-        A removal that has its entry gets no second one, so that a step may be repeated (I8, I11).
+        A removal that has its entry gets no second one, so that a step may be repeated (I8, I11). Entries carry
+        the epoch of this transaction, unless the event names another.
         """
-        wanted = self._untold(events)
+        wanted = [event if event.epoch else replace(event, epoch=self._epoch) for event in self._untold(events)]
         if not wanted:
             return
         sequence, before, opening = self._end(wanted[0])

@@ -17,7 +17,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ipsync.catalog import sqlite
+from ipsync.catalog import epochs, sqlite
 from ipsync.catalog.budget_book import CatalogBudgetBook
 from ipsync.catalog.failures import CatalogFull
 from ipsync.catalog.gate import WriterGate
@@ -28,7 +28,7 @@ from ipsync.catalog.schema import demand_head
 from ipsync.catalog.sealing import Sealing
 from ipsync.catalog.work import SqlTransaction, SqlView
 from ipsync.policy.ledger import LedgerHead
-from ipsync.ports.catalog import CatalogBroken, CatalogCorrupt, CatalogFailure
+from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, CatalogLost
 
 T = TypeVar("T")
 
@@ -55,7 +55,9 @@ class SqliteCatalog:
         self._log_limit_bytes = log_limit_bytes
         self._checkpoints = checkpoints
         self._closed = False
-        self._broken: CatalogBroken | None = None
+        self._lost: CatalogLost | None = None
+        self._on_lost: Callable[[CatalogLost], None] = lambda _lost: None
+        self._epochs = epochs.Epochs()
         self._reserve = Reserve(path)
         self._heads = HeadsFile(path)
         self._heads_failure = ""
@@ -97,9 +99,27 @@ class SqliteCatalog:
             CatalogBusy: another process holds the database.
             CatalogFull: the disk has no room.
             CatalogConflict: the work contradicts what is there.
-            CatalogBroken: the disk failed; end the process.
+            CatalogLost: the disk failed, or another process began a newer epoch; end the process.
         """
         return await self._run(self._writer, lambda: self.write_now(work))
+
+    async def take_epoch(self, above: int = 0) -> int:
+        """Begin a new epoch: from here on writes of any process that holds an older one are refused (F27).
+
+        Args:
+            above: the new one is larger than this, and than any the catalog knows of.
+
+        Returns:
+            The new epoch, under which this process writes.
+
+        Raises:
+            CatalogFailure: it could not be written.
+        """
+        return await self._run(self._writer, lambda: self.take_epoch_now(above))
+
+    def when_lost(self, tell: Callable[[CatalogLost], None]) -> None:
+        """Have somebody told, once, when this process may not use the catalog any more; in whatever thread that is."""
+        self._on_lost = tell
 
     async def scrub(self) -> bool:
         """Make erased text unrecoverable: checkpoint and truncate the write-ahead log.
@@ -130,7 +150,8 @@ class SqliteCatalog:
         with self._gate:
             try:
                 with self._writing.begin():
-                    transaction = SqlTransaction(self._writing, self._sealing, full=self._full)
+                    epoch = self._demand_epoch()
+                    transaction = SqlTransaction(self._writing, self._sealing, full=self._full, epoch=epoch)
                     result = work(transaction)
             except CatalogFull:
                 self._keep_reserve()
@@ -144,6 +165,17 @@ class SqliteCatalog:
                 self._copy_head(transaction.new_head)
             self._keep_log_short()
         return result
+
+    def take_epoch_now(self, above: int = 0) -> int:
+        """As `take_epoch`, in this thread."""
+
+        def take(transaction: SqlTransaction) -> int:
+            newest = self._demand_epoch()
+            transaction.set_note(epochs.NOTE, str(max(newest, above) + 1))
+            return max(newest, above) + 1
+
+        self._epochs.own = self.write_now(take)
+        return self._epochs.own
 
     def scrub_now(self) -> bool:
         """As `scrub`, in this thread."""
@@ -189,7 +221,7 @@ class SqliteCatalog:
                 threads.shutdown(wait=True)
         for connection in self._opened:
             connection.close()
-        if self._checkpoints and self._broken is None:
+        if self._checkpoints and self._lost is None:
             # The last connection of all takes the log with it; this is for when others stay.
             with contextlib.suppress(CatalogFailure), self._gate:
                 self._checkpoint()
@@ -242,8 +274,17 @@ class SqliteCatalog:
             with self._gate:
                 self._copy_head(head)
 
+    def _demand_epoch(self) -> int:
+        try:
+            return self._epochs.demand_own(self._writing)
+        except CatalogLost as lost:
+            self._lose(lost)
+            raise
+
     def _checkpoint(self) -> bool:
         try:
+            # A process that was taken over must not move a log under the feet of its successor.
+            self._demand_epoch()
             return sqlite.checkpoint(self._writing)
         except (DBAPIError, sqlite3.Error) as error:
             raise self._failed(error) from sqlite.cause_of(error)
@@ -262,11 +303,16 @@ class SqliteCatalog:
 
     def _failed(self, error: DBAPIError | sqlite3.Error) -> CatalogFailure:
         failure = sqlite.fails_as(error)
-        if isinstance(failure, CatalogBroken):
+        if isinstance(failure, CatalogLost):
             # After a failed sync nobody knows what is on the disk: nothing is tried again (F4).
-            self._broken = failure
+            self._lose(failure)
         return failure
 
+    def _lose(self, lost: CatalogLost) -> None:
+        if self._lost is None:
+            self._lost = lost
+            self._on_lost(lost)
+
     def _demand_whole(self) -> None:
-        if self._broken is not None:
-            raise CatalogBroken(*self._broken.args)
+        if self._lost is not None:
+            raise type(self._lost)(*self._lost.args)

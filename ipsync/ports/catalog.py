@@ -39,8 +39,16 @@ class CatalogCorrupt(CatalogFailure):
     """The database contradicts itself, or its secrets do not fit `state_key` (F5)."""
 
 
-class CatalogBroken(CatalogFailure):
-    """The disk answered an error while writing. The process must end, not retry (design §6, F4)."""
+class CatalogLost(CatalogFailure):
+    """This process may not use the catalog any more. It must end, not retry; a boot gate follows."""
+
+
+class CatalogBroken(CatalogLost):
+    """The disk answered an error while writing: nobody knows what is on it (design §6, F4)."""
+
+
+class CatalogFenced(CatalogLost):
+    """Another process began a newer epoch: what this one believes is out of date (F27)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +389,7 @@ class Catalog(Protocol):
 
         Raises:
             CatalogBusy: another process holds the database.
-            CatalogBroken: the disk failed; end the process.
+            CatalogLost: the disk failed, or a newer epoch began; end the process.
         """
         ...
 

@@ -25,6 +25,9 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 NOT_A_DIRECTORY = frozenset({errno.ENOTDIR, errno.ELOOP})
 """What opening a directory answers when the name is a link, a file or a device."""
 
+FILLED = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+"""What removing a directory answers when something is in it."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _syncfs = getattr(_libc, "syncfs", None)
 

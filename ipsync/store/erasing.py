@@ -13,6 +13,7 @@ from threading import Lock
 
 from ipsync.ports.store import ContentKey, Erased, StoreBroken
 from ipsync.store.disk import (
+    FILLED,
     NOT_A_DIRECTORY,
     directory,
     exists,
@@ -26,7 +27,6 @@ SYNC_ALL_ABOVE = 8
 
 _DEEPEST = 64
 _TRIES = 4
-_FILLED = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
 class Erasure:
@@ -138,7 +138,7 @@ class Erasure:
                 with directory(self._root, *place[:-1]) as descriptor:
                     os.rmdir(place[-1], dir_fd=descriptor)
             except OSError as error:
-                if error.errno not in (*_FILLED, errno.ENOENT):
+                if error.errno not in (*FILLED, errno.ENOENT):
                     self._failed(error)
                 return
             place = place[:-1]
@@ -175,7 +175,7 @@ class Erasure:
                 except OSError as error:
                     # A download may have been kept while the directory was being emptied: once more.
                     # Where something in it would not go, trying again does not help.
-                    filled = error.errno in _FILLED and len(self._failures) == failed_before
+                    filled = error.errno in FILLED and len(self._failures) == failed_before
                     if not filled or attempt == _TRIES:
                         raise
                 else:

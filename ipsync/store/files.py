@@ -17,6 +17,7 @@ from blake3 import blake3
 from ipsync.ports.store import ContentKey, Erased, NotStored
 from ipsync.store.disk import (
     DIRECTORY_MODE,
+    FILLED,
     NOT_A_DIRECTORY,
     directory,
     disk_errors,
@@ -32,6 +33,9 @@ from ipsync.store.walking import files_below
 
 FREE_SPACE_FLOOR_BYTES = 256 << 20
 """Nothing new is taken in with less room than this left, so that the catalog can still write (F3)."""
+
+
+_FENCE_TRIES = 100
 
 
 class FileStore:
@@ -180,6 +184,35 @@ class FileStore:
     def discard_incoming(self) -> int:
         """Erase all partial downloads. Returns how many."""
         return self._erasure().erase_incoming()
+
+    def fence(self) -> int:
+        """Let no process keep a file that opened the store before now; its partial downloads are erased (F27).
+
+        A file gets its name by a rename out of the directory of partial downloads. That directory is taken
+        away and made anew: whoever has the old one open can neither begin nor keep a file any more, however
+        late it goes on. Erasing is never fenced off.
+
+        Returns:
+            How many partial downloads there were.
+
+        Raises:
+            StoreBroken: something could not be erased, or others fill the directory as fast as it is emptied.
+        """
+        erased = 0
+        with disk_errors("fencing the store"):
+            for attempt in range(1, _FENCE_TRIES + 1):
+                erased += self._erasure().erase_incoming()
+                try:
+                    with self._naming:
+                        os.rmdir(INCOMING, dir_fd=self._root)
+                        os.close(self._partials)
+                        self._partials = -1
+                        self._partials = _open_partials(self._root)
+                    break
+                except OSError as error:
+                    if error.errno not in FILLED or attempt == _FENCE_TRIES:
+                        raise
+        return erased
 
     def size_bytes(self) -> int:
         """How many bytes lie below the root, by looking: files, orphans and partial downloads.

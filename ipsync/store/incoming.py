@@ -148,6 +148,8 @@ class FileIncoming:
         for _ in range(_TRIES):
             try:
                 descriptor = os.open(self._partial, _OPEN_FLAGS, FILE_MODE, dir_fd=self._partials)
+            except FileNotFoundError:
+                raise StoreFailure("another ipsync process has taken over the store: this one keeps nothing") from None
             except OSError as error:
                 if error.errno != errno.ELOOP:
                     raise
