@@ -27,10 +27,9 @@ help:
 demo: $(VENV)/demo.stamp
 	@$(BIN)/ipsync demo --once
 
-# pytest comes last, so that its closing line is the last line. What failed beside others is asked once more, alone:
-# a timer that a busy machine missed is no defect, but what fails alone is one.
+# pytest comes last, so that its closing line is the last line.
 test: check
-	$(BIN)/pytest -n auto || { echo 'Once more, alone: what failed.'; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+	$(BIN)/pytest -n auto
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,12 +1,27 @@
-"""What every test may rely on, whatever ran before it in the same process."""
+"""What every test owes to the next one in the same process."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 
 
+def _log() -> tuple[object, ...]:
+    """What decides whether a record is written: everything that is not as Python made it."""
+    loggers = {"root": logging.getLogger()} | {
+        name: entry for name, entry in logging.Logger.manager.loggerDict.items() if isinstance(entry, logging.Logger)
+    }
+    unlike = {name: (entry.level, entry.disabled, entry.propagate) for name, entry in loggers.items()}
+    return (
+        logging.Logger.manager.disable,
+        {name: found for name, found in unlike.items() if found != (logging.NOTSET, False, True)},
+        [type(entry).__name__ for entry in logging.getLogger().handlers],
+    )
+
+
 @pytest.fixture(autouse=True)
-def log_as_new() -> None:
-    """A log that stayed configured would swallow what a test wants to read."""
-    logging.disable(logging.NOTSET)
-    logging.getLogger("ipsync").setLevel(logging.NOTSET)
+def log_left_as_found() -> Iterator[None]:
+    """A log that stays configured, or a logger that stays disabled, swallows what another test wants to read."""
+    before = _log()
+    yield
+    assert _log() == before, "the test left the log configured"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ipsync.process import OneProcessLock
-from tests.fakes.command_line import COMMAND, ROOT, Outcome, Terminal
+from tests.fakes.command_line import COMMAND, PATIENCE_SECONDS, ROOT, Outcome, Terminal
 from tests.fakes.site import SiteMirror, empty_mirror, is_root
 
 On = Callable[..., Outcome]
@@ -156,7 +156,7 @@ def test_T13_a_script_without_input_polls_and_is_told_of_excess(mirror: SiteMirr
         member = mirror.site.members[2]
         mirror.site.change(lambda world: world.state.approve(world.state.frobs[frob], member, {"doc": "delete"}))
         lines = process.stdout.readlines()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
 
     account = json.loads(lines[0])
     assert len(lines) == 1

@@ -5,7 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 
-from tests.fakes.command_line import COMMAND, Outcome
+from tests.fakes.command_line import COMMAND, PATIENCE_SECONDS, Outcome
 
 
 def test_it_says_when_it_is_ready_and_ends_on_sigterm() -> None:
@@ -32,7 +32,7 @@ def test_it_says_when_it_is_ready_and_ends_on_sigterm() -> None:
         ready = json.loads(process.stdout.readline())
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert ready["ready"] is True
     assert ready["api_url"].startswith("http://127.0.0.1:")

@@ -19,6 +19,9 @@ from ipsync.cli.frame import run
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "ipsync.cli")
+PATIENCE_SECONDS = 60.0
+"""How long to wait for another process: no promise of ours, only the end of a test that would hang."""
+_RESTED = 5
 _BASE = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), "HOME": "/nonexistent"}
 
 
@@ -36,7 +39,7 @@ def ipsync(
     env: Mapping[str, str] | None = None,
     stdin: str = "",
     cwd: Path | None = None,
-    timeout_seconds: float = 30,
+    timeout_seconds: float = PATIENCE_SECONDS,
 ) -> Outcome:
     """Run a command line as a process with nothing in its environment but what is given."""
     done = subprocess.run(
@@ -102,7 +105,7 @@ class Terminal:
         self._process.wait()
         os.close(self._master)
 
-    def expect(self, text: str, timeout_seconds: float = 15) -> str:
+    def expect(self, text: str, timeout_seconds: float = PATIENCE_SECONDS) -> str:
         """Wait until `text` was printed; give what came until then, and forget it."""
         deadline = time.monotonic() + timeout_seconds
         while text not in self.seen:
@@ -116,16 +119,23 @@ class Terminal:
         os.write(self._master, f"{line}\n".encode())
 
     def interrupt(self) -> None:
-        """Press Ctrl-C, as fast as a person: between a prompt and its reading a signal would wait for a line."""
-        time.sleep(0.3)
+        """Press Ctrl-C when the process has come to rest: between a prompt and its reading a signal would wait.
+
+        It rests when it sleeps whenever we look. A process that never does is interrupted all the same.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        rested = 0
+        while rested < _RESTED and time.monotonic() < deadline:
+            time.sleep(0.02)
+            rested = rested + 1 if _sleeps(self._process.pid) else 0
         self._process.send_signal(signal.SIGINT)
 
-    def end(self, timeout_seconds: float = 15) -> Outcome:
+    def end(self, timeout_seconds: float = PATIENCE_SECONDS) -> Outcome:
         """Wait until it ends; what was printed last is in `out`."""
         deadline = time.monotonic() + timeout_seconds
         while self._read(deadline):
             pass
-        return Outcome(self._process.wait(timeout=5), self.seen, "")
+        return Outcome(self._process.wait(timeout=PATIENCE_SECONDS), self.seen, "")
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
@@ -138,3 +148,11 @@ class Terminal:
         text = data.decode(errors="replace").replace("\r\n", "\n")
         self.seen += text if self._keep_escapes else re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
         return bool(data)
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether a process waits for something; its name in `/proc/PID/stat` may hold spaces."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+    except OSError:
+        return True  # it has ended

@@ -30,7 +30,7 @@ def start() -> Iterator[Start]:
     for process in running:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -48,7 +48,7 @@ def test_one_line_when_ready_and_a_clean_end(start: Start, number: signal.Signal
     with urllib.request.urlopen(ready["api_url"].replace("/api/", "/_control/truth")) as answer:
         assert len(json.load(answer)["documents"]) == 10
     os.kill(process.pid, number)
-    rest, complaints = process.communicate(timeout=10)
+    rest, complaints = process.communicate(timeout=60)
     assert (process.returncode, rest, complaints) == (0, "", "")
 
 

@@ -28,7 +28,7 @@ def start_site() -> Iterator[Callable[..., Site]]:
     yield start
     for process in running:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -48,4 +48,4 @@ def start_mirror(tmp_path: Path) -> Iterator[Callable[..., Mirror]]:
     for mirror in mirrors:
         if mirror.daemon is not None:
             mirror.daemon.kill()
-            mirror.daemon.wait(10)
+            mirror.daemon.wait(60)

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
 from ipsync.daemon import Daemon
-from tests.fakes.command_line import COMMAND, ROOT
+from tests.fakes.command_line import COMMAND, PATIENCE_SECONDS, ROOT
 from tests.fakes.site import ADMIN_TOKEN, SiteMirror
 
 
@@ -41,7 +41,7 @@ def served(address: str) -> set[str]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-def wait_for(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def wait_for(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Look until something is there; fail loudly when it does not come."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -73,7 +73,7 @@ class DaemonProcess:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_SECONDS)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -101,7 +101,7 @@ class DaemonProcess:
     def address(self) -> str:
         return str(self.wait_event("daemon.ready")["address"])
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = PATIENCE_SECONDS) -> int:
         self.process.send_signal(number)
         return self.process.wait(seconds)
 
@@ -170,11 +170,11 @@ async def daemon_here(mirror: SiteMirror) -> AsyncIterator[DaemonHere]:
         yield DaemonHere(daemon, addresses[0])
     finally:
         daemon.stop()
-        code = await asyncio.wait_for(running, 30)
+        code = await asyncio.wait_for(running, PATIENCE_SECONDS)
     assert code == 0
 
 
-async def until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+async def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Look, without holding up the event loop, until something is there."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds

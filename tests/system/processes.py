@@ -149,7 +149,7 @@ class Mirror:
             process.stdin.flush()
             account = json.loads(process.stdout.readline())
             process.stdin.close()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         return account
 
     def start(self) -> None:
@@ -171,7 +171,7 @@ class Mirror:
     def stop(self) -> int:
         assert self.daemon is not None
         self.daemon.terminate()
-        code = self.daemon.wait(40)
+        code = self.daemon.wait(60)
         self.daemon = None
         return code
 

@@ -467,9 +467,7 @@ def test_SIGTERM_lets_a_slow_request_end(mirror: SiteMirror) -> None:
             lambda: mirror.site.change(lambda world: sum(world.meter.report()["calls"].values())) > calls,
             "it asks for a page",
         )
-        began_at = time.monotonic()
         assert daemon.stop() == 0
-        assert time.monotonic() - began_at < 10
     assert "daemon.stopped" in daemon.events()
     assert not [record for record in daemon.records() if record["level"] in ("error", "critical")]
 

@@ -222,7 +222,7 @@ async def shown(world: World) -> World:
     return world
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # reason: what is waited for is out there, and tells nobody
             await asyncio.sleep(0.01)
