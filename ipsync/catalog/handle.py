@@ -39,6 +39,13 @@ class Handle:
         """Execute once; returns how many rows it touched."""
         return self._connection.execute(statement, parameters).rowcount
 
+    def _tuples(self, batch: Batch, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Ask once for many rows, and make nothing of them."""
+        result = self._connection.exec_driver_sql(batch.sql, parameters)
+        found = list(result.cursor.fetchall())
+        result.close()
+        return found
+
     def _do_many(self, batch: Batch, rows: list[tuple[Any, ...]]) -> None:
         """Execute once per row; nothing for no rows."""
         if rows:

@@ -236,12 +236,12 @@ def cause_of(error: DBAPIError | sqlite3.Error) -> DBAPIError | sqlite3.Error | 
 
 
 class Batch:
-    """A statement to be executed for many rows, each a plain tuple.
+    """A statement to be executed for many rows, or to be asked for many: each row a plain tuple.
 
     SQLAlchemy's own way of doing that takes a dictionary per row, and as much time as SQLite itself.
     """
 
-    def __init__(self, statement: Insert | Update | Delete, names: Iterable[str]) -> None:
+    def __init__(self, statement: Insert | Update | Delete | Select[Any], names: Iterable[str]) -> None:
         """Write `statement` down once.
 
         Args:

@@ -1,6 +1,7 @@
 """The View and the Transaction: all topics in one object, on one connection inside one transaction."""
 
 from ipsync.catalog.accounts import AccountReading, AccountWriting
+from ipsync.catalog.comparing import ComparisonReading
 from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
@@ -12,6 +13,7 @@ from ipsync.catalog.requests import RequestReading, RequestWriting
 
 class SqlView(
     AccountReading,
+    ComparisonReading,
     ListingReading,
     RequestReading,
     RenditionReading,
@@ -25,6 +27,7 @@ class SqlView(
 
 class SqlTransaction(
     AccountWriting,
+    ComparisonReading,
     ListingWriting,
     RequestWriting,
     RenditionWriting,

@@ -51,7 +51,7 @@ async def rehearse(
 
 
 def _plan(view: View, answer: ListingPage, rules: Rules, now: int) -> PagePlan:
-    held = held_of(view, answer, every_file=True)
+    held = held_of(view, answer, rules, now, every_file=True)
     return plan_page(answer.account_id, answer.sent_at, answer.documents, held, rules.view, rules.lease, now)
 
 

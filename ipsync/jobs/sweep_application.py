@@ -11,6 +11,7 @@ from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState, Grant
 from ipsync.policy.documents import DocumentState, Rendition, RenditionState, Visibility
 from ipsync.policy.instants import Instant
 from ipsync.policy.listings import DOCUMENTS_PER_PAGE, Listing, PageRecord
+from ipsync.policy.permission import bar
 from ipsync.policy.planning import MOST_PAGES, plan_sweeps
 from ipsync.policy.rules import Rules
 from ipsync.policy.sweeping import Held, PagePlan, plan_page
@@ -79,7 +80,7 @@ def apply_page(
         account.account_id,
         answer.sent_at,
         answer.documents,
-        held_of(tx, answer, every_file=every_file),
+        held_of(tx, answer, rules, now, every_file=every_file),
         rules.view,
         rules.lease,
         now,
@@ -189,9 +190,16 @@ def keep_listings(tx: Transaction, account_ids: Collection[int], wanted: Collect
             tx.put_listing(Listing(account_id, visibility))
 
 
-def held_of(view: View, answer: ListingPage, *, every_file: bool) -> Held:
+def held_of(view: View, answer: ListingPage, rules: Rules, now: Instant, *, every_file: bool) -> Held:
     """What is held of a page's documents; their files only where something about them may change."""
-    ids = [item.document_id for item in answer.documents]
+    unchanged: set[int] = set()
+    if not every_file:
+        permitted = [item for item in answer.documents if bar(rules.view, answer.account_id, item.facts, now) is None]
+        too_old = now - rules.lease.erase_age
+        unchanged = view.unchanged(answer.account_id, permitted, answer.sent_at, too_old)
+    ids = [item.document_id for item in answer.documents if item.document_id not in unchanged]
+    if not ids:
+        return Held({}, {}, {}, unchanged=unchanged)
     documents = view.documents(ids)
     unknown = [document_id for document_id in ids if document_id not in documents]
     same = {
@@ -206,7 +214,7 @@ def held_of(view: View, answer: ListingPage, *, every_file: bool) -> Held:
     files: dict[int, list[Rendition]] = {document_id: [] for document_id in compared}
     if compared:
         files |= view.renditions(compared)
-    return Held(documents, view.tombstones(unknown) if unknown else {}, files, same)
+    return Held(documents, view.tombstones(unknown) if unknown else {}, files, same, unchanged)
 
 
 def _carry_out(tx: Transaction, plan: PagePlan, sent_at: Instant) -> None:

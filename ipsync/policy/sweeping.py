@@ -32,12 +32,15 @@ class Held:
         tombstones: by id.
         renditions: every file of a document, by its id; for documents that are not in here, files are not compared.
         same: ids of which the facts are known to be as the page says, so that they need not be compared again.
+        unchanged: ids that are permitted and held just as the page says, and need a renewal and nothing else. They
+            need not be in `documents`.
     """
 
     documents: Mapping[int, Document]
     tombstones: Mapping[int, Tombstone]
     renditions: Mapping[int, Sequence[Rendition]]
     same: Collection[int] = ()
+    unchanged: Collection[int] = ()
 
 
 @dataclass(slots=True)
@@ -91,6 +94,9 @@ def plan_page(
     plan = PagePlan()
     # A page is a set (F15): what it names twice counts once.
     for document_id, item in {item.document_id: item for item in listed}.items():
+        if document_id in held.unchanged:
+            plan.renewed.append(document_id)
+            continue
         document = held.documents.get(document_id)
         if document is None:
             if not _take_in(plan, account_id, sent_at, item, held, view, now):

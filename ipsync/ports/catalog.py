@@ -16,6 +16,7 @@ from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import Reason, Removal, Stage
+from ipsync.ports.comparison import ComparisonView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
 from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
@@ -106,7 +107,7 @@ class AccountFigures:
     open_removals: int = 0
 
 
-class View(RequestView, LedgerView, Protocol):
+class View(ComparisonView, RequestView, LedgerView, Protocol):
     """One consistent reading of the catalog."""
 
     def account(self, account_id: int) -> Account | None:

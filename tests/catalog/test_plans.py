@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from ipsync.catalog import SqliteCatalog
-from ipsync.policy.documents import DocumentState, RenditionState, Tombstone, Visibility
+from ipsync.policy.documents import DocumentState, ListedDocument, RenditionState, Tombstone, Visibility
 from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.ports.catalog import Transaction, View
 from ipsync.ports.store import ContentKey
@@ -19,6 +19,7 @@ from tests.fakes.catalogs import (
     a_rendition,
     a_stored_rendition,
     an_account,
+    facts,
     fresh_catalog,
     with_details,
 )
@@ -78,6 +79,7 @@ def scanned(steps: list[str]) -> set[str]:
 
 QUESTIONS: dict[str, Callable[[View], object]] = {
     "documents": lambda view: view.documents([1, 2]),
+    "unchanged": lambda view: view.unchanged(1, [ListedDocument(2, facts())], NOW, NOW - 1),
     "documents_after": lambda view: view.documents_after(5, 10),
     "documents_after live": lambda view: view.documents_after(5, 10, states={LIVE}, verified_since=1),
     "documents_after account": lambda view: view.documents_after(5, 10, account_id=1, states={LIVE}),
