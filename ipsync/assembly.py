@@ -29,6 +29,7 @@ from ipsync.jobs.confirm import Confirm
 from ipsync.jobs.details import Details
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.grants import Grants
+from ipsync.jobs.leave import Leave
 from ipsync.jobs.media import Media
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
@@ -183,6 +184,7 @@ class Works:
     requests: Requests = field(init=False)
     audit: Audit = field(init=False)
     repair: Repair = field(init=False)
+    leave: Leave = field(init=False)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
@@ -202,6 +204,7 @@ class Works:
         self.audit = Audit(catalog, base.store, self._witness(), clock, rules)
         mending = Steps(self.tombstones, self.expiry, self.orphans, self.purge)
         self.repair = Repair(catalog, base.store, mending, clock, rules)
+        self.leave = Leave(catalog, base.store, self.tombstones, self.purge, self.orphans, clock, rules)
 
     def _witness(self) -> Witness:
         path = heads_file(self.settings.database.path)

@@ -23,6 +23,7 @@ from ipsync.assembly import (
 )
 from ipsync.clock import monotonic_microseconds
 from ipsync.jobs.health import Health, publish, read_health, status_line
+from ipsync.jobs.leave import refuse_where_left
 from ipsync.policy.instants import SECOND, Duration, rfc3339, seconds
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.ports.store import ContentKey, StoreFailure
@@ -114,7 +115,7 @@ class Daemon:
 
         Raises:
             DaemonRefusedError: another process works on the database, or nothing can listen.
-            CatalogFailure: the database cannot be used.
+            CatalogFailure: the database cannot be used, or the operator has left this mirror.
             StoreFailure: the store cannot be used.
         """
         self._configure_logging(self._settings)
@@ -178,6 +179,7 @@ class Daemon:
         web: WebServer | None = None
         beating: asyncio.Task[None] | None = None
         try:
+            await base.catalog.read(refuse_where_left)
             works = self._works = open_works(base, self._settings)
             self._operator = operator_of(self._settings)
             await works.pass_boot_gate()

@@ -69,6 +69,7 @@ COMMANDS = (
     CommandEntry("audit", _LOOK, "Look whether everything held may be held, and everything gone is gone."),
     CommandEntry("config", _KEEP, "Check and show the configuration."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),
+    CommandEntry("leave", _KEEP, "Erase everything, with proof, and end the use of the API."),
 )
 """Every command there is, in the order of the help."""
 

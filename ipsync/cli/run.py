@@ -29,13 +29,14 @@ def run(ctx: typer.Context) -> None:
     jobs get 20 seconds. SIGHUP reads the configuration again; a wrong one is refused as a whole and the old
     one holds.
 
-    Exit code 2 says that only you can mend it: the configuration, or a database without the schema of this
-    version.
+    Exit code 2 says that only you can mend it: the configuration, a database without the schema of this
+    version, or a mirror that was left.
     """
     import asyncio
 
     from ipsync.assembly import KeyUseChangedError
     from ipsync.daemon import Daemon, DaemonRefusedError
+    from ipsync.jobs.leave import MirrorLeftError
     from ipsync.ports.catalog import CatalogFailure, CatalogOutdated
     from ipsync.ports.store import StoreFailure
     from ipsync.process import forbid_core_dumps
@@ -56,7 +57,7 @@ def run(ctx: typer.Context) -> None:
         # The log has said it already; a log of JSON must hold nothing else.
         if settings.log.format != "json" or sys.stderr.isatty():
             output.print_failure(str(refusal))
-        code = WRONG if isinstance(refusal, CatalogOutdated | KeyUseChangedError) else FAILED
+        code = WRONG if isinstance(refusal, CatalogOutdated | KeyUseChangedError | MirrorLeftError) else FAILED
     output.leave(code)
 
 

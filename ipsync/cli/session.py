@@ -50,6 +50,7 @@ def work_on(
     """
     from ipsync.assembly import KeyUseChangedError
     from ipsync.jobs.accounts import AccountRefusedError
+    from ipsync.jobs.leave import MirrorLeftError
     from ipsync.ports.catalog import CatalogFailure, CatalogOutdated
     from ipsync.ports.source import KeyRefused, QuotaReached, SourceFailure
     from ipsync.ports.store import StoreFailure
@@ -66,7 +67,7 @@ def work_on(
 
     try:
         return asyncio.run(main())
-    except (CatalogOutdated, KeyUseChangedError) as failure:
+    except (CatalogOutdated, KeyUseChangedError, MirrorLeftError) as failure:
         _end(str(failure), "", WRONG)
     except KeyRefused as failure:
         _end(str(failure), "ipernity refuses the application itself: check api_key, api_secret and key.status")

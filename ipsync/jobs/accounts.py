@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ipsync.jobs.leave import refuse_where_left
 from ipsync.jobs.requests import lift_requests, next_consent_epoch, take_in
 from ipsync.policy.accounts import (
     GRANTED_STATES,
@@ -82,6 +83,7 @@ class Accounts:
         Raises:
             FrobUnused: the member has not approved yet.
             AccountRefusedError: permissions are lacking, or no more accounts may be taken in.
+            MirrorLeftError: the operator ended the use of this mirror.
             SourceFailure: ipernity did not answer.
         """
         granted = await self._source.exchange(frob)
@@ -99,6 +101,7 @@ class Accounts:
         return taken
 
     def _take_in(self, tx: Transaction, granted: Granted) -> TakenIn:
+        refuse_where_left(tx)
         now = self._clock.now()
         known = tx.account(granted.account_id)
         present = {entry.account_id for entry in tx.accounts(GRANTED_STATES)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.jobs.obligations import end_account
-from ipsync.policy.accounts import GRANTED_STATES, AccountState
+from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState
 from ipsync.policy.documents import Document, DocumentState, Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
@@ -102,6 +102,29 @@ class Tombstones:
             return
         span = await asyncio.to_thread(self._record.append, [*map(outside_of, requests), *map(_outside, stones)])
         await self._catalog.write(partial(_kept, requests=requests, span=span))
+
+    async def keep_away(self, accounts: Sequence[Account], reason: Reason) -> None:
+        """Write down that everything of these accounts had to go, and that only a newer consent brings them back.
+
+        For endings that no request of an owner stands behind.
+
+        Raises:
+            StoreFailure: it could not be written.
+        """
+        now = self._clock.now()
+        entries = [
+            OutsideTombstone(
+                Subject(RequestScope.ACCOUNT, entry.account_id, entry.account_id),
+                reason,
+                since=now,
+                stands=True,
+                consent_epoch=entry.consent_epoch,
+            )
+            for entry in accounts
+        ]
+        if entries:
+            span = await asyncio.to_thread(self._record.append, entries)
+            await self._catalog.write(partial(_advance, span=span))
 
     async def replay(self) -> ReplayReport:
         """Carry out what the catalog has not seen of the record. May be repeated; mostly there is nothing to do.

@@ -33,6 +33,7 @@ class EntryKind(StrEnum):
     CONSENT_GIVEN = "consent-given"
     CONSENT_ENDED = "consent-ended"
     GONE = "gone"  # one removal was carried out to its end (I8)
+    LEFT = "left"  # the operator ended the use of the mirror; everything had been erased (T24)
     BREAK = "break"  # the ledger did not end where its signed head says, when this was appended
 
 
@@ -155,6 +156,16 @@ def started(at: Instant, epoch: int = 0) -> LedgerEvent:
         epoch: its fencing epoch.
     """
     return LedgerEvent(EntryKind.STARTED, at, epoch=epoch)
+
+
+def left(at: Instant, epoch: int = 0) -> LedgerEvent:
+    """Say that the operator ended the use of the mirror, and that nothing is held.
+
+    Args:
+        at: since when everything is gone.
+        epoch: the fencing epoch of the writer.
+    """
+    return LedgerEvent(EntryKind.LEFT, at, epoch=epoch)
 
 
 def consent_given(consent: Consent) -> LedgerEvent:

@@ -21,9 +21,11 @@ class Reason(StrEnum):
     OWNER_REQUEST = "owner-request"
     EXPIRED = "expired"
     POLICY_CHANGE = "policy-change"
+    LEAVE = "leave"  # the operator ended the use of the API (T24)
+    DRILL = "drill"  # a rehearsal: our own source answered as if the owner had taken it back
 
 
-OWN_REASONS = frozenset({Reason.OWNER_REQUEST, Reason.EXPIRED, Reason.POLICY_CHANGE})
+OWN_REASONS = frozenset({Reason.OWNER_REQUEST, Reason.EXPIRED, Reason.POLICY_CHANGE, Reason.LEAVE})
 """Reasons that arise here and now, so that no earlier instant was unsafe."""
 
 

@@ -83,6 +83,8 @@ class Event(StrEnum):
 
     AUDIT_FOUND = "audit.found", "an audit found something that should not be, twice in a row"
 
+    MIRROR_LEFT = "mirror.left", "the operator ended the use of the mirror; everything was erased"
+
     EXPIRY_DUE = "expiry.due", "stored content reached the end of its time and is erased"
 
     MEDIA_STORED = "media.stored", "a file was downloaded and stored"
