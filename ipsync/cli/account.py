@@ -76,6 +76,12 @@ async def _authorize(works: "Works", as_json: bool, patience_seconds: float) -> 
 
     from ipsync.ports.source import FrobUnused, Later, Malformed, QuotaReached
 
+    most = await works.accounts.limit_reached()
+    if most is not None:
+        output.complain(
+            f"An API key that awaits validation is for tests: no more than {session.counted(most, 'account')} "
+            "(key.status, T04). They are taken: nobody new can be taken in, only their members can authorize anew."
+        )
     url, frob = await works.accounts.begin()
     entered = _watch_enter(asyncio.get_running_loop())
     if as_json:

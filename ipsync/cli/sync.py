@@ -105,6 +105,7 @@ async def _sync(works: "Works", name: str | None) -> dict[str, Any]:
         "documents_named": swept.named,
         "added": swept.added,
         "changed": swept.changed,
+        "hidden": swept.hidden,
         "renewed": swept.renewed,
         "not_permitted": _not_permitted(swept),
         "missing": swept.missing,
@@ -126,14 +127,14 @@ async def _sync(works: "Works", name: str | None) -> dict[str, Any]:
 
 def _not_permitted(report: "SyncReport") -> int:
     """How many of the documents that were named are nothing for us: license, media, safety, or erased for good."""
-    return max(0, report.named - report.added - report.changed - report.renewed)
+    return max(0, report.named - report.added - report.changed - report.hidden - report.renewed)
 
 
 def _print_done(done: dict[str, Any]) -> None:
     output.say(
         f"Read: {session.counted(done['documents_named'], 'document')} on {session.counted(done['pages'], 'page')}: "
         f"{done['added']} new, {done['changed']} changed, {done['renewed']} as before, "
-        f"{done['not_permitted']} not permitted here."
+        f"{done['hidden']} no longer permitted, {done['not_permitted']} not permitted here."
     )
     output.say(
         f"Gone: {done['missing']} missing; {done['removals_confirmed']} confirmed, "
@@ -170,7 +171,7 @@ async def _rehearse(works: "Works", name: str | None) -> list[dict[str, Any]]:
             "would_add": report.added,
             "would_change": report.changed,
             "would_renew": report.renewed,
-            "would_hide": report.missing,
+            "would_hide": report.hidden + report.missing,
             "not_permitted": _not_permitted(report),
         }
         for account_id, report in reports.items()
@@ -182,7 +183,7 @@ def _print_plan(rows: list[dict[str, Any]], as_json: bool) -> None:
         output.emit_json({"accounts": rows})
         return
     output.print_table(
-        ("id", "member", "pages", "named", "new", "changed", "as before", "missing", "not permitted"),
+        ("id", "member", "pages", "named", "new", "changed", "as before", "hidden", "not permitted"),
         [tuple(row.values()) for row in rows],
         title="What a sync would do; nothing was changed." if rows else "",
         empty=_NO_ACCOUNT,

@@ -62,6 +62,13 @@ class Accounts:
         self._clock = clock
         self._rules = rules
 
+    async def limit_reached(self) -> int | None:
+        """How many accounts there may be, if there are so many already: then only they may authorize anew (T04)."""
+        most = self._rules.accounts_most
+        if most is None:
+            return None
+        return most if len(await self._catalog.read(lambda view: view.accounts(GRANTED_STATES))) >= most else None
+
     async def begin(self) -> tuple[str, str]:
         """Begin a desktop authorization.
 

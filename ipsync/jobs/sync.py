@@ -21,6 +21,7 @@ from ipsync.jobs.sweep_application import (
     keep_listings,
 )
 from ipsync.policy.accounts import Account, AccountState, Grant
+from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Instant
 from ipsync.policy.listings import Listing
 from ipsync.policy.planning import due_listings
@@ -48,7 +49,8 @@ class SyncReport:
     """What one run did.
 
     Attributes:
-        changed: documents written anew, those among them that left the permitted view.
+        changed: documents written anew: other facts, or seen again after they had been hidden.
+        hidden: documents a page named with facts outside the permitted view.
         missing: documents hidden because a complete sweep did not name them.
         failures: our words for what went wrong, by account.
         stopped: why the run ended before everything due was read, or "".
@@ -58,6 +60,7 @@ class SyncReport:
     named: int = 0
     added: int = 0
     changed: int = 0
+    hidden: int = 0
     renewed: int = 0
     missing: int = 0
     sweeps: int = 0
@@ -69,7 +72,9 @@ class SyncReport:
         self.pages += 1
         self.named += named
         self.added += len(plan.added)
-        self.changed += len(plan.updated)
+        hidden = sum(document.state is not DocumentState.LIVE for document in plan.updated)
+        self.changed += len(plan.updated) - hidden
+        self.hidden += hidden
         self.renewed += len(plan.renewed)
 
 

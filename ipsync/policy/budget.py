@@ -241,7 +241,8 @@ def give_back(state: BudgetState, slots_at: Sequence[Instant], now: Instant) -> 
 def allowances(state: BudgetState, caps: Caps, now: Instant) -> dict[str, Allowance]:
     """What each window allows at `now`, by its name (`second`, `minute`, `hour`, `day`), for metrics and people."""
     gap = slot_gap(state, caps)
-    limit = max(1, SECOND // gap)
+    # What was configured, not what slots with their safety distance come to: of 2 per second they are 1.95.
+    limit = max(1, round(caps.per_second * state.rate_factor))
     free_at = max(now, state.next_slot_at, state.blocked_until)
     found = {"second": Allowance(limit, min(limit, max(0, -(-(now + SECOND - free_at) // gap))))}
     for window, spent in zip(WINDOWS, _totals(state, now), strict=True):

@@ -52,6 +52,9 @@ JOBS = (
     "checkpoint",
     "audit",
     "orphans",
+    "policy",
+    "requests",
+    "health",
 )
 MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
 ROUTES = ("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media")

@@ -43,7 +43,7 @@ def test_a_dry_run_tells_and_changes_nothing(on: On, own_mirror: SiteMirror) -> 
     assert people.code == 0
     assert people.out.startswith("What a sync would do; nothing was changed.\n")
     assert people.out.splitlines()[1].split() == (
-        ["id", "member", "pages", "named", "new", "changed", "as", "before", "missing", "not", "permitted"]
+        ["id", "member", "pages", "named", "new", "changed", "as", "before", "hidden", "not", "permitted"]
     )
     row = next(row for row in rows if row["account_id"] == str(site.members[0].user_id))
     assert (row["would_hide"], row["would_add"], row["would_renew"]) == (1, 0, len(site.permitted(0)))

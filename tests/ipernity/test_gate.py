@@ -302,7 +302,7 @@ async def test_a_snapshot_tells_every_window(gate: BudgetGate, clock: FakeClock)
     await admitted(gate, clock)
     snapshot = await gate.snapshot()
     assert {name: found.limit for name, found in snapshot.allowances.items()} == {
-        "second": 9,
+        "second": 10,
         "minute": 300,
         "hour": 3000,
         "day": 30_000,

@@ -41,8 +41,11 @@ async def test_T13_who_grants_too_little_is_not_taken_in_and_who_grants_more_is_
 
 
 async def test_T04_a_key_under_test_takes_in_only_so_many(house: Household) -> None:
+    assert await house.accounts.limit_reached() is None
     house.configure(replace(house.rules, accounts_most=1))
+    assert await house.accounts.limit_reached() is None
     await house.member(7, 1)
+    assert await house.accounts.limit_reached() == 1
     house.source.add_account(8)
     with pytest.raises(AccountRefusedError, match="T04"):
         await house.authorize(8)

@@ -302,7 +302,8 @@ async def test_T10_a_relicensed_document_is_hidden_confirmed_and_erased(house: H
     mine = await house.member(7, 2)
     await house.mirror()
     house.source.relicense(mine[0], 0)
-    await house.sync()
+    report = await house.sync()
+    assert (report.hidden, report.changed, report.renewed, report.missing) == (1, 0, 1, 0)
     assert house.served() == {mine[1]}
     await house.confirm()
     await house.purge()

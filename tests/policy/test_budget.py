@@ -292,7 +292,7 @@ def test_real_rates_keep_the_lowest_of_each_of_seven_days() -> None:
 def test_allowances_say_limit_and_rest_of_every_window() -> None:
     fresh = budget.allowances(BudgetState(), CAPS, NOON)
     assert {name: (found.limit, found.remaining) for name, found in fresh.items()} == {
-        "second": (4, 4),
+        "second": (5, 5),
         "minute": (100, 100),
         "hour": (1000, 1000),
         "day": (10_000, 10_000),
@@ -303,6 +303,18 @@ def test_allowances_say_limit_and_rest_of_every_window() -> None:
     assert used["hour"].remaining == 996
     blocked = backoff.refused(state, CAPS, 112, NOON, NOON)
     assert budget.allowances(blocked, CAPS, NOON)["second"].remaining == 0
+
+
+@pytest.mark.parametrize(
+    ("per_second", "rate_factor", "limit"), [(2, 1.0, 2), (1, 1.0, 1), (0.5, 1.0, 1), (10, 0.5, 5), (3, 0.5, 2)]
+)
+def test_the_allowance_of_a_second_is_what_was_configured_at_the_pace_in_use(
+    per_second: float, rate_factor: float, limit: int
+) -> None:
+    caps = replace(CAPS, per_second=per_second)
+    found = budget.allowances(BudgetState(rate_factor=rate_factor), caps, NOON)["second"]
+    assert found.limit == limit
+    assert 1 <= found.remaining <= limit
 
 
 # never over, whatever happens

@@ -1,6 +1,7 @@
 """Every metric of the design exists, with its labels, and no label opens to the world."""
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,7 +10,7 @@ import ipsync
 from ipsync.policy.instants import DAY, HOUR, SECOND
 from ipsync.policy.removals import Reason
 from ipsync.telemetry import Metrics
-from ipsync.telemetry.metrics import OTHER
+from ipsync.telemetry.metrics import JOBS, OTHER
 
 # The list of design §8, and what this project adds to it: name, type, labels.
 DESIGNED = {
@@ -136,3 +137,11 @@ def test_the_page_has_the_type_prometheus_expects_and_nothing_superfluous(metric
     text, content_type = metrics.render()
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
     assert b"_created" not in text
+
+
+def test_every_job_that_is_nudged_has_a_name_of_its_own():
+    nudged = set()
+    for path in Path(ipsync.__file__).parent.rglob("*.py"):
+        nudged.update(re.findall(r"\bNudge\(\s*\"([^\"]+)\"", path.read_text()))
+    assert {"sync", "purge", "policy", "requests", "health"} <= nudged
+    assert nudged <= set(JOBS)
