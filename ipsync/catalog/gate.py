@@ -9,6 +9,7 @@ database file: closing that would drop SQLite's own locks.
 import fcntl
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from ipsync.catalog.location import open_beside, writer_lock_file
 from ipsync.ports.catalog import CatalogBusy
 
 _PAUSE_SECONDS = 0.002
+_NAME_BYTES = 16
 
 
 class WriterGate:
@@ -29,6 +31,7 @@ class WriterGate:
             CatalogFailure: the folder may not be written.
         """
         self._descriptor = open_beside(database, writer_lock_file(database))
+        self._name = os.urandom(_NAME_BYTES)
         self._pause = threading.Event()  # never set: a way to wait without reading a clock
         self._tries = max(1, round(patience_seconds / _PAUSE_SECONDS))
 
@@ -55,6 +58,22 @@ class WriterGate:
     ) -> None:
         """Leave the gate."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def sign(self) -> bool:
+        """Write down that this process is the one that checkpoints now; for whoever holds the gate.
+
+        Returns:
+            Whether it was the last one that did already, so that no other did in between.
+        """
+        try:
+            if os.pread(self._descriptor, _NAME_BYTES, 0) == self._name:
+                return True
+            os.pwrite(self._descriptor, self._name, 0)
+        except OSError:
+            # Without room for a name nobody has one: then nobody can be sure of having been the last.
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+        return False
 
     def close(self) -> None:
         """Give the lock file back. The gate cannot be used afterwards."""

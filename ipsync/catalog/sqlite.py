@@ -49,6 +49,7 @@ __all__ = [
     "cause_of",
     "checkpoint",
     "fails_as",
+    "forget_pages",
     "in_numbers",
     "insert",
     "numbers",
@@ -189,6 +190,11 @@ def checkpoint(connection: Connection) -> bool:
     finally:
         driver.close()
     return not busy
+
+
+def forget_pages(connection: Connection) -> None:
+    """Drop what the connection remembers of the file, as far as no transaction uses it."""
+    connection.connection.cursor().execute("PRAGMA shrink_memory").close()
 
 
 def quick_check(connection: Connection) -> list[str]:

@@ -25,6 +25,7 @@ from ipsync.catalog.heads import HeadsFile
 from ipsync.catalog.location import log_file
 from ipsync.catalog.reserve import Reserve
 from ipsync.catalog.schema import demand_head
+from ipsync.catalog.scrubbing import Scrubber
 from ipsync.catalog.sealing import Sealing
 from ipsync.catalog.work import SqlTransaction, SqlView
 from ipsync.policy.ledger import LedgerHead
@@ -67,9 +68,11 @@ class SqliteCatalog:
         self._opened: list[Connection] = []
         self._keep_reserve()
         self._gate = WriterGate(path, busy_seconds)
+        self._scrubber = Scrubber(path)
         try:
             self._writing = sqlite.writing_engine(path, busy_seconds).connect()
         except BaseException as error:
+            self._scrubber.close()
             self._gate.close()
             if isinstance(error, DBAPIError):
                 raise sqlite.fails_as(error) from error
@@ -122,10 +125,14 @@ class SqliteCatalog:
         self._on_lost = tell
 
     async def scrub(self) -> bool:
-        """Make erased text unrecoverable: checkpoint and truncate the write-ahead log.
+        """Make erased text unrecoverable: truncate the write-ahead log, and clean the database's pages.
 
         Returns False when a reader held it back; try again, and mind the deadline (F24). A catalog
         opened without checkpoints always answers False: whoever checkpoints has to do it.
+
+        Raises:
+            CatalogCorrupt: the database is damaged; what was erased may still lie in it.
+            CatalogBroken: the disk failed; end the process.
         """
         return await self._run(self._writer, self.scrub_now)
 
@@ -183,7 +190,7 @@ class SqliteCatalog:
         if not self._checkpoints:
             return False
         with self._gate:
-            scrubbed = self._checkpoint()
+            scrubbed = self._checkpoint() and self._clean_pages()
             self._keep_reserve()
         return scrubbed
 
@@ -224,8 +231,9 @@ class SqliteCatalog:
         if self._checkpoints and self._lost is None:
             # The last connection of all takes the log with it; this is for when others stay.
             with contextlib.suppress(CatalogFailure), self._gate:
-                self._checkpoint()
+                _ = self._checkpoint() and self._clean_pages()
         self._writing.close()
+        self._scrubber.close()
         self._gate.close()
 
     async def _run(self, threads: ThreadPoolExecutor | None, step: Callable[[], T]) -> T:
@@ -282,12 +290,34 @@ class SqliteCatalog:
             raise
 
     def _checkpoint(self) -> bool:
+        self._scrubber.note(alone=self._gate.sign())
         try:
             # A process that was taken over must not move a log under the feet of its successor.
             self._demand_epoch()
             return sqlite.checkpoint(self._writing)
         except (DBAPIError, sqlite3.Error) as error:
             raise self._failed(error) from sqlite.cause_of(error)
+
+    def _clean_pages(self) -> bool:
+        """Clean the pages of a database whose log was just truncated. The caller holds the gate.
+
+        Meanwhile the writing transaction and the empty log keep everybody else from changing the
+        file, programs that know nothing of the gate too. Afterwards nobody may write pages back that
+        they remember as they were: this connection forgets them, and to the others the second truncation,
+        which makes a log of another generation, says that theirs are old.
+        """
+        try:
+            with self._writing.begin():
+                if self._log.exists() and self._log.stat().st_size:
+                    return False
+                self._scrubber.scrub()
+            sqlite.forget_pages(self._writing)
+        except CatalogLost as lost:
+            self._lose(lost)
+            raise
+        except (DBAPIError, sqlite3.Error) as error:
+            raise self._failed(error) from sqlite.cause_of(error)
+        return self._checkpoint()
 
     def _keep_reserve(self) -> None:
         if self._checkpoints:

@@ -395,9 +395,12 @@ class Catalog(Protocol):
         ...
 
     async def scrub(self) -> bool:
-        """Make erased text unrecoverable: checkpoint and truncate the write-ahead log.
+        """Make erased text unrecoverable, wherever the database may still hold it (T10).
 
         Returns False when a reader held it back; try again, and mind the deadline (F24).
+
+        Raises:
+            CatalogFailure: it could not be done; nothing may be called gone.
         """
         ...
 

@@ -76,6 +76,13 @@ def test_the_whole_story_for_scripts(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_T10_a_story_whose_titles_once_stayed_in_unused_space(tmp_path: Path) -> None:
+    with start(tmp_path, "--once", "--json", "--seed", "2") as process:
+        out, _ = process.communicate(timeout=110)
+    assert process.returncode == 0
+    assert json.loads(out.splitlines()[-1])["breaches"] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_cut_short_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with start(tmp_path, "--once") as process:
