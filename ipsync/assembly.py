@@ -191,7 +191,7 @@ class Works:
         base, rules, source = self.base, self.rules, self.source
         catalog, clock, metrics = base.catalog, base.clock, base.metrics
         self.sync = Sync(source, catalog, clock, rules, metrics, lambda: self.believed_requests_per_hour)
-        self.confirm = Confirm(source, catalog, clock, rules)
+        self.confirm = Confirm(source, catalog, clock, rules, lambda: self.believed_requests_per_hour)
         self.tombstones = Tombstones(catalog, base.outside, clock, rules)
         self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics, self.tombstones)
         self.media = Media(self.fetcher, catalog, base.store, base.store_lock, clock, rules)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, not_, or_, select
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
@@ -12,6 +12,7 @@ from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, 
 from ipsync.catalog.tables import table
 from ipsync.policy.instants import Instant
 from ipsync.policy.removals import OPEN_STAGES, Reason, Removal, Scope, Stage
+from ipsync.policy.tripwire import Tripwire
 
 REMOVAL = table("removal")
 OPEN = tuple(stage.value for stage in OPEN_STAGES)
@@ -58,7 +59,7 @@ class RemovalReading(Handle):
 
     def removal(self, removal_id: int) -> Removal | None:
         """One removal."""
-        found = _removals(self._rows(_ONE, removal_id=removal_id))
+        found = removals_of(self._rows(_ONE, removal_id=removal_id))
         return found[0] if found else None
 
     def removals(
@@ -84,19 +85,30 @@ class RemovalReading(Handle):
                 parameters["numbers"] = numbers(document_ids)
                 index = "removal_by_document"
             statement = by_index(statement, REMOVAL, index)
-            found.extend(_removals(self._rows(statement.order_by(*_EARLIEST).limit(limit), **parameters)))
+            found.extend(removals_of(self._rows(statement.order_by(*_EARLIEST).limit(limit), **parameters)))
         return _earliest(found, limit)
 
     def due_removals(self, now: Instant, limit: int) -> list[Removal]:
         """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first."""
-        found = _removals(self._rows(_DUE_SUSPECTED, now=now, most=limit))
+        found = removals_of(self._rows(_DUE_SUSPECTED, now=now, most=limit))
         for stage in _ACTED_ON:
-            found.extend(_removals(self._rows(_DUE_AT_STAGE, stage=stage, now=now, most=limit)))
+            found.extend(removals_of(self._rows(_DUE_AT_STAGE, stage=stage, now=now, most=limit)))
         return _earliest(found, limit)
 
-    def suspicions(self, now: Instant, limit: int) -> list[Removal]:
-        """SUSPECTED removals whose `next_try_at` ≤ now, earliest `erase_from` first (for confirmation)."""
-        return _removals(self._rows(_SUSPICIONS, now=now, most=limit))
+    def suspicions(self, now: Instant, limit: int, passing_over: Collection[Tripwire] = ()) -> list[Removal]:
+        """SUSPECTED removals whose `next_try_at` ≤ now, earliest `erase_from` first (for confirmation).
+
+        Those that belong to a tripwire in `passing_over` are left out.
+        """
+        statement = _SUSPICIONS
+        for held in passing_over:
+            statement = statement.where(
+                or_(
+                    REMOVAL.c.account_id != held.account_id,
+                    not_(REMOVAL.c.removal_id.between(held.first_removal, held.last_removal)),
+                )
+            )
+        return removals_of(self._rows(statement, now=now, most=limit))
 
 
 class RemovalWriting(RemovalReading):
@@ -112,7 +124,8 @@ class RemovalWriting(RemovalReading):
         unique = [entry for entry in removals if _is_owed(entry)]
         concerned = {entry.document_id for entry in unique}
         held = {
-            entry.document_id: entry for entry in _removals(self._rows(_OWED_OF_DOCUMENTS, numbers=numbers(concerned)))
+            entry.document_id: entry
+            for entry in removals_of(self._rows(_OWED_OF_DOCUMENTS, numbers=numbers(concerned)))
         }
         united: dict[int, Removal] = {}
         for entry in unique:
@@ -142,7 +155,12 @@ _STAGES = {stage.value: stage for stage in Stage}
 _SCOPES = {scope.value: scope for scope in Scope}
 
 
-def _removals(rows: Sequence[AnyRow]) -> list[Removal]:
+def removals_of(rows: Sequence[AnyRow]) -> list[Removal]:
+    """Turn rows of the table into values.
+
+    Raises:
+        CatalogCorrupt: a row means nothing.
+    """
     with decoding("removal"):
         return [_removal(row) for row in rows]
 

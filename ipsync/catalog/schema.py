@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ipsync.ports.catalog import CatalogOutdated
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `migrations/versions`."""
 
 _UPGRADE = "run `ipsync db upgrade`"

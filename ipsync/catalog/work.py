@@ -1,5 +1,6 @@
 """The View and the Transaction: all topics in one object, on one connection inside one transaction."""
 
+from ipsync.catalog.absences import AbsenceReading, AbsenceWriting
 from ipsync.catalog.accounts import AccountReading, AccountWriting
 from ipsync.catalog.comparing import ComparisonReading
 from ipsync.catalog.figures import FigureReading
@@ -18,6 +19,7 @@ class SqlView(
     RequestReading,
     RenditionReading,
     RemovalReading,
+    AbsenceReading,
     FigureReading,
     RecordReading,
     LedgerReading,
@@ -31,6 +33,7 @@ class SqlTransaction(
     ListingWriting,
     RequestWriting,
     RenditionWriting,
+    AbsenceWriting,
     FigureReading,
     RecordWriting,
 ):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import FAILED, FOUND, WRONG, examples, members, output, session
+from ipsync.cli import FAILED, FOUND, WRONG, absences, examples, members, output, session
 
 if TYPE_CHECKING:
     import asyncio
@@ -200,6 +200,7 @@ def show(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> None
             ("documents", f"{shown.served} served, {shown.documents - shown.served} hidden"),
             ("files", f"{figures.stored_files} ({session.size_text(figures.stored_bytes)})"),
             ("being removed", session.counted(figures.open_removals, "document")),
+            *(("tripwire", absences.tripwire_text(tripwire, now)) for tripwire in shown.tripwires),
         ]
     )
     output.say("")

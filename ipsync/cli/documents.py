@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import WRONG, examples, output, session
+from ipsync.cli import WRONG, absences, examples, output, session
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
+    from ipsync.policy.certificates import Certificate
     from ipsync.policy.documents import Document, Rendition, Tombstone
     from ipsync.policy.instants import Instant
     from ipsync.policy.removals import Removal
     from ipsync.ports.catalog import View
+
+    _Told = dict[int, Certificate]
 
 app = typer.Typer(
     add_completion=False,
@@ -103,19 +106,20 @@ def show(
 ) -> None:
     """Show all that is known of one document, also when it is gone."""
 
-    async def read(works: "Works") -> "tuple[Instant, _Shown | None, Tombstone | None, list[Removal]]":
+    async def read(works: "Works") -> "tuple[Instant, _Shown | None, Tombstone | None, list[Removal], _Told]":
         found = await _look(works, lambda view: list(view.documents([document_id]).values()))
         stones, removals = await works.base.catalog.read(
             lambda view: (view.tombstones([document_id]), view.removals(document_ids=[document_id]))
         )
-        return works.base.clock.now(), found[0] if found else None, stones.get(document_id), removals
+        told = await works.base.catalog.read(lambda view: view.certificates_of(removals))
+        return works.base.clock.now(), found[0] if found else None, stones.get(document_id), removals, told
 
-    now, shown, stone, removals = session.work_on(ctx, read, needs=("state_key",))
+    now, shown, stone, removals, told = session.work_on(ctx, read, needs=("state_key",))
     if shown is None and stone is None and not removals:
         output.fail(f"document {document_id} is not known here", "`ipsync documents list` shows what is")
     if as_json:
         row: dict[str, Any] = {"document_id": str(document_id), "state": "gone"}
-        output.emit_json((row if shown is None else shown.as_json()) | _past_as_json(stone, removals))
+        output.emit_json((row if shown is None else shown.as_json()) | _past_as_json(stone, removals, told))
         return
     if shown is None:
         output.print_facts([("id", document_id), ("state", f"gone: {_STATES['gone']}")])
@@ -124,6 +128,8 @@ def show(
     if stone is not None:
         output.say(f"Erased {session.ago(stone.since, now)} ({stone.reason}).")
     _print_removals(now, removals)
+    for certificate in dict.fromkeys(told.values()):
+        output.say(f"Missing in {absences.certificate_text(certificate, now)}.")
 
 
 class _Shown:
@@ -207,7 +213,7 @@ async def _look(works: "Works", choose: "Callable[[View], Sequence[Document]]") 
     return await works.base.catalog.read(read)
 
 
-def _past_as_json(stone: "Tombstone | None", removals: "Sequence[Removal]") -> dict[str, Any]:
+def _past_as_json(stone: "Tombstone | None", removals: "Sequence[Removal]", told: "_Told") -> dict[str, Any]:
     return {
         "tombstone": None if stone is None else {"reason": stone.reason, "since": session.instant_text(stone.since)},
         "removals": [
@@ -219,6 +225,7 @@ def _past_as_json(stone: "Tombstone | None", removals: "Sequence[Removal]") -> d
                 "gone_at": session.instant_text(removal.gone_at),
                 "erase_by": session.instant_text(removal.erase_by),
                 "certificate": removal.certificate,
+                "sweep": absences.certificate_json(told[removal.removal_id]) if removal.removal_id in told else None,
             }
             for removal in removals
         ],

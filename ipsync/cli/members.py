@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ipsync.cli import session
+from ipsync.cli import absences, session
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
     from ipsync.jobs.accounts import TakenIn
     from ipsync.policy.accounts import Account, Consent
+    from ipsync.policy.tripwire import Tripwire
     from ipsync.ports.catalog import AccountFigures, View
 
+_TRIPWIRES_SHOWN = 3
 _AREAS = {
     "doc": "documents",
     "blog": "articles",
@@ -34,7 +36,12 @@ class Shown:
     """One account as all commands show it."""
 
     def __init__(
-        self, account: "Account", figures: "AccountFigures", consents: "Sequence[Consent]", needed: Mapping[str, str]
+        self,
+        account: "Account",
+        figures: "AccountFigures",
+        consents: "Sequence[Consent]",
+        needed: Mapping[str, str],
+        tripwires: "Sequence[Tripwire]" = (),
     ) -> None:
         """Keep what was read.
 
@@ -43,12 +50,14 @@ class Shown:
             figures: its numbers.
             consents: all of them, oldest first.
             needed: the permissions that are used.
+            tripwires: its mass disappearances, the newest first.
         """
         from ipsync.policy.accounts import excess_permissions
 
         self.account = account
         self.figures = figures
         self.consents = consents
+        self.tripwires = tripwires
         self.permissions = dict(consents[-1].permissions) if consents and consents[-1].ended_at is None else {}
         self.excess = excess_permissions(self.permissions, needed)
 
@@ -97,6 +106,7 @@ class Shown:
             "failure": account.failure,
         }
         if consents:
+            row["tripwires"] = [absences.tripwire_json(tripwire) for tripwire in self.tripwires]
             row["consents"] = [
                 {
                     "consent_epoch": entry.consent_epoch,
@@ -130,6 +140,7 @@ async def look_at_all(works: "Works", accounts: "Sequence[Account] | None" = Non
                 figures.get(account.account_id) or AccountFigures(account.account_id),
                 view.consents(account.account_id),
                 needed,
+                view.tripwires(account_id=account.account_id, active_only=False, limit=_TRIPWIRES_SHOWN),
             )
             for account in (view.accounts() if accounts is None else accounts)
         ]

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import FAILED, WRONG, examples, output, session
+from ipsync.cli import FAILED, WRONG, absences, examples, output, session
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
     from ipsync.jobs.purge import PurgeReport
     from ipsync.jobs.requests import Expected
+    from ipsync.policy.certificates import Certificate
     from ipsync.policy.instants import Instant
     from ipsync.policy.requests import RemovalRequest, Subject, Words
 
@@ -244,6 +245,57 @@ def withdraw(ctx: typer.Context, number: RequestNumber, as_json: AsJson = False)
         output.say("It may come back with the next sweep, if its owner still shares it.")
     else:
         output.say("To mirror the member again, they authorize the application: ipsync account add")
+
+
+@app.command("sweeps", epilog=examples("ipsync removal sweeps", "ipsync removal sweeps --account 31337 --json"))
+def sweeps(
+    ctx: typer.Context,
+    account: Annotated[
+        str | None, typer.Option(metavar="ACCOUNT", help="Only this member, by user id or user name.")
+    ] = None,
+    before: Annotated[
+        int | None, typer.Option(metavar="SWEEP", min=1, help="Only older than this, for the next page.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show the readings that found documents missing: what was read, how much of it, and when.
+
+    This is the evidence behind removals that no owner asked for. The newest come first.
+    """
+
+    async def read(works: "Works") -> "tuple[Instant, list[Certificate]]":
+        account_id = None if account is None else (await session.find_account(works, account)).account_id
+        found = await works.base.catalog.read(
+            lambda view: view.certificates(account_id=account_id, before=before, limit=limit)
+        )
+        return works.base.clock.now(), found
+
+    now, found = session.work_on(ctx, read, needs=_KEY_ONLY)
+    following = found[-1].certificate_id if len(found) == limit else None
+    if as_json:
+        told = [absences.certificate_json(certificate) for certificate in found]
+        output.emit_json({"sweeps": told, "next_before": following})
+        return
+    output.print_table(
+        ("sweep", "account", "listing", "read", "pages", "named", "of ours", "missing"),
+        [
+            (
+                entry.certificate_id,
+                entry.account_id,
+                entry.visibility.word,
+                session.moment(entry.last_sent_at, now),
+                f"{entry.pages:,} of {entry.pages_claimed:,}",
+                f"{entry.named:,} of {entry.total:,}",
+                entry.distinct,
+                f"{entry.missing:,} of {entry.held:,}",
+            )
+            for entry in found
+        ],
+        empty="No sweep has found a document missing.",
+    )
+    if following is not None:
+        output.say(f"There may be more: --before {following}")
 
 
 def receipt_json(request: "RemovalRequest") -> dict[str, Any]:

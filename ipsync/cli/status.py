@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import DONE, FOUND, WRONG, examples, output, session
+from ipsync.cli import DONE, FOUND, WRONG, absences, examples, output, session
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -121,6 +121,7 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "accounts": {state.value: number for state, number in health.accounts.items()},
         "documents": {state.value: number for state, number in figures.documents.items()},
         "tombstones": figures.tombstones,
+        "tripwires": [absences.tripwire_json(tripwire) for tripwire in health.tripwires],
         "open_removals": {stage.value: number for stage, number in figures.open_removals.items()},
         "stored_files": figures.stored_files,
         "stored_bytes": figures.stored_bytes,
@@ -169,6 +170,7 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
             "being removed",
             _counts({_STAGES[stage.value]: number for stage, number in figures.open_removals.items()}) or "nothing",
         ),
+        *_tripwires(health),
         ("gone for good", session.counted(figures.tombstones, "document")),
         (
             "files",
@@ -215,6 +217,13 @@ def _documents(health: "Health") -> str:
     served = counts.pop(DocumentState.LIVE, 0)
     hidden = _counts({state.value: number for state, number in counts.items()})
     return f"{served:,} served" + (f"; hidden: {hidden}" if hidden else "")
+
+
+def _tripwires(health: "Health") -> "list[tuple[str, str | Text]]":
+    from rich.text import Text
+
+    told = [f"account {entry.account_id}: {absences.tripwire_text(entry, health.at)}" for entry in health.tripwires]
+    return [("tripwire", Text("\n".join(told), style="yellow"))] if told else []
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -4,12 +4,13 @@ A suspected document is hidden already; what is decided here is only whether it 
 false alarm. Where no answer can be had, the deadline decides (the purge job).
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from ipsync.jobs.obligations import doubt_account
 from ipsync.jobs.restraint import Restraint
+from ipsync.jobs.tripwires import Tripwires, sample_of
 from ipsync.policy.accounts import SERVED_STATES, Account, Grant
 from ipsync.policy.documents import Document, DocumentState
 from ipsync.policy.instants import Instant
@@ -58,12 +59,15 @@ class _Question:
     removal: Removal
     account: Account
     grant: Grant
+    is_sample: bool = False
 
 
 class Confirm:
     """The confirmation of suspicions, one `doc.get` each."""
 
-    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules) -> None:
+    def __init__(
+        self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, requests_per_hour: Callable[[], float]
+    ) -> None:
         """Wire the job.
 
         Args:
@@ -71,36 +75,53 @@ class Confirm:
             catalog: the durable memory.
             clock: the lease clock.
             rules: what may be held, and for how long.
+            requests_per_hour: what the budget is believed to allow now.
         """
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
         self._restraint = Restraint(rules.lease)
+        self._tripwires = Tripwires(catalog, clock, rules, requests_per_hour)
 
     async def run(self, limit: int = 100) -> ConfirmReport:
-        """Ask about up to `limit` suspicions, the nearest deadline first.
+        """Ask about up to `limit` suspicions: samples of mass disappearances, then the nearest deadline first.
 
         An account that cannot be asked blocks no other; a spent budget ends the run.
         """
         report = ConfirmReport()
+        await self._tripwires.settle()
         if self._restraint.holds(self._clock.now()):
             return report
+        left = limit
+        while questions := await self._questions(left):
+            left -= len(questions)
+            goes_on = await self._ask_all(questions, report)
+            # A sample that agreed opens the way for the others.
+            if not (await self._tripwires.settle() and goes_on and left > 0):
+                break
+        return report
+
+    async def _ask_all(self, questions: list[_Question], report: ConfirmReport) -> bool:
+        """Put the questions. Returns whether ipernity may be asked more in this run."""
         blocked: set[int] = set()
-        for question in await self._questions(limit):
+        for question in questions:
             if question.account.account_id in blocked:
                 continue
             try:
-                await self._ask(question, report)
+                verdict = await self._ask(question, report)
+                if question.is_sample and verdict is _Verdict.WITHDRAWN:
+                    # One contradiction is enough: the listing is read again, at a hundred answers a request.
+                    blocked.add(question.account.account_id)
             except SourceFailure as failure:
                 await self._take_note(question, failure, report)
                 if isinstance(failure, (GrantLost, AccountClosed)):
                     blocked.add(question.account.account_id)
                 if not self._restraint.failed(failure, self._clock.now()):
-                    break
+                    return False
             else:
                 self._restraint.answered()
-        return report
+        return True
 
     async def _questions(self, limit: int) -> list[_Question]:
         """What to ask, in order. Suspicions that nobody can be asked about are put off, so that they block nobody."""
@@ -134,7 +155,7 @@ class Confirm:
                 code=failure.code,
             )
 
-    async def _ask(self, question: _Question, report: ConfirmReport) -> None:
+    async def _ask(self, question: _Question, report: ConfirmReport) -> _Verdict:
         removal, token = question.removal, question.grant.token
         try:
             seen = await self._source.document(removal.account_id, token, removal.document_id, Lane.CONFIRMATION)
@@ -160,6 +181,7 @@ class Confirm:
                 account_id=removal.account_id,
                 document_id=removal.document_id,
             )
+        return verdict
 
     def _judge(self, tx: Transaction, removal: Removal, seen: Seen) -> _Verdict:
         """Apply what ipernity showed."""
@@ -196,15 +218,22 @@ def _find(view: View, now: Instant, known: Collection[int]) -> tuple[list[_Quest
     members: dict[int, tuple[Account, Grant] | None] = {}
     questions: list[_Question] = []
     unaskable: list[int] = []
-    for removal in view.suspicions(now, _LOOKED_AT):
+    held = [tripwire for tripwire in view.tripwires() if tripwire.holds_questions]
+    samples = [entry for tripwire in held for entry in sample_of(view, tripwire) if _is_askable(entry, now)]
+    first = {entry.removal_id for entry in samples}
+    for removal in (*samples, *view.suspicions(now, _LOOKED_AT, held)):
         if removal.account_id not in members:
             members[removal.account_id] = _member(view, removal.account_id)
         member = members[removal.account_id]
         if member is None:
             unaskable.append(removal.removal_id)
         elif removal.removal_id not in known:
-            questions.append(_Question(removal, *member))
+            questions.append(_Question(removal, *member, is_sample=removal.removal_id in first))
     return questions, unaskable
+
+
+def _is_askable(removal: Removal, now: Instant) -> bool:
+    return removal.stage is Stage.SUSPECTED and removal.next_try_at <= now
 
 
 def _member(view: View, account_id: int) -> tuple[Account, Grant] | None:

@@ -1,6 +1,6 @@
 """Health: are we within the law, by how much, and how do we know? One value for metrics, probes and people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ipsync.policy.accounts import AccountState
@@ -8,6 +8,7 @@ from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Duration, Instant, seconds
 from ipsync.policy.lease import Lease
 from ipsync.policy.planning import SweepPlan, plan_sweeps
+from ipsync.policy.tripwire import Tripwire
 from ipsync.ports.catalog import Catalog, Figures, JobRun, View
 from ipsync.ports.clock import Clock
 from ipsync.telemetry import Metrics
@@ -28,6 +29,7 @@ class Health:
         plan: how often all listings are read, and what that costs.
         accounts: how many accounts are in each state.
         job_runs: the newest run of each job.
+        tripwires: mass disappearances that are not settled, newest first.
     """
 
     at: Instant
@@ -38,6 +40,7 @@ class Health:
     plan: SweepPlan
     accounts: Mapping[AccountState, int]
     job_runs: Mapping[str, JobRun]
+    tripwires: Sequence[Tripwire] = ()
 
     @property
     def is_lawful(self) -> bool:
@@ -76,6 +79,7 @@ def _read(view: View, now: Instant, lease: Lease, requests_per_hour: float) -> H
         plan=plan_sweeps(figures.listing_pages, requests_per_hour, lease),
         accounts=accounts,
         job_runs=view.job_runs(),
+        tripwires=view.tripwires(),
     )
 
 
@@ -91,6 +95,7 @@ def publish(health: Health, metrics: Metrics) -> None:
     metrics.set_documents("gone", health.figures.tombstones)
     metrics.set_leases(health.oldest_age, health.slack, health.overdue)
     metrics.set_utilization(health.plan.utilization)
+    metrics.set_tripwires(len(health.tripwires))
     metrics.set_store_bytes(health.figures.stored_bytes)
 
 

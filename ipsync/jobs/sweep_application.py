@@ -6,6 +6,7 @@ Nothing is asked here, and nothing erased. What a page means is decided by `poli
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from ipsync.jobs.absences import Absence, hide_missing
 from ipsync.jobs.obligations import withdraw_suspicions
 from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState, Grant
 from ipsync.policy.documents import DocumentState, Rendition, RenditionState, Visibility
@@ -134,7 +135,7 @@ def hides_more(view: View, turn: Turn, answer: ListingPage) -> bool:
 
 def complete_sweep(
     tx: Transaction, turn: Turn, sent_at: Instant, rules: Rules, requests_per_hour: float, now: Instant
-) -> tuple[Listing, int]:
+) -> tuple[Listing, Absence]:
     """Hide what a complete sweep did not name, all at once, and plan the next sweep.
 
     Args:
@@ -146,23 +147,15 @@ def complete_sweep(
         now: the lease clock.
 
     Returns:
-        The listing, no sweep under way, and how many documents were hidden.
+        The listing, no sweep under way, and what was hidden.
     """
     listing, lease = turn.listing, rules.lease
     started = sent_at if listing.sweep_started_at is None else listing.sweep_started_at
     account = tx.account(listing.account_id)
     if account is None or account.state not in GRANTED_STATES or account.consent_epoch != turn.account.consent_epoch:
         # The member left or authorized anew after the last page: this sweep says nothing any more.
-        return replace(listing, sweep_started_at=None, next_page=1), 0
-    missing = tx.suspect_unnamed(
-        listing.account_id,
-        listing.visibility,
-        started,
-        sent_at,
-        now,
-        lease,
-        f"pages={listing.pages} total={listing.total}",
-    )
+        return replace(listing, sweep_started_at=None, next_page=1), Absence()
+    absence = hide_missing(tx, listing, started, sent_at, rules, requests_per_hour, now)
     active = {entry.account_id for entry in tx.accounts({AccountState.ACTIVE})}
     pages = sum(entry.pages for entry in tx.listings() if entry.account_id in active)
     following = replace(
@@ -174,7 +167,7 @@ def complete_sweep(
     )
     tx.put_listing(following)
     tx.drop_pages_after(listing.account_id, listing.visibility, listing.next_page - 1)
-    return following, missing
+    return following, absence
 
 
 def keep_listings(tx: Transaction, account_ids: Collection[int], wanted: Collection[Visibility]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 
+from ipsync.jobs.absences import tell_absence
 from ipsync.jobs.obligations import doubt_account, put_off_account
 from ipsync.jobs.rehearsal import rehearse
 from ipsync.jobs.restraint import Restraint
@@ -314,21 +315,14 @@ class Sync:
 
     async def _complete(self, turn: Turn, sent_at: Instant, report: SyncReport) -> Turn:
         now, rate = self._clock.now(), self._requests_per_hour()
-        listing, missing = await self._catalog.write(
+        listing, absence = await self._catalog.write(
             lambda tx: complete_sweep(tx, turn, sent_at, self._rules, rate, now)
         )
         report.sweeps += 1
-        report.missing += missing
+        report.missing += absence.missing
         if turn.whole:
             self._compared.add(_key(listing))
-        if missing:
-            _log.warning(
-                Event.SYNC_SUSPECTED,
-                "Documents are absent from their listing and were hidden.",
-                account_id=listing.account_id,
-                visibility=listing.visibility.word,
-                documents=missing,
-            )
+        tell_absence(listing, absence)
         _log.info(
             Event.SYNC_SWEEP_DONE,
             "A sweep of a listing is complete.",

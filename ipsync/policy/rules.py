@@ -7,6 +7,7 @@ from ipsync.policy.documents import MEDIA, ORIGINAL, THUMBNAIL_LABELS
 from ipsync.policy.instants import Duration
 from ipsync.policy.lease import Lease
 from ipsync.policy.permission import PermittedView
+from ipsync.policy.tripwire import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Rules:
         permissions: what a member is asked for, by area (T13).
         details: whether description and tags are fetched, one request per document.
         accounts_most: how many accounts may be taken in (T04), or None.
+        tripwire: how much must be missing at once for the listing to be doubted.
     """
 
     lease: Lease
@@ -39,3 +41,4 @@ class Rules:
     permissions: Mapping[str, str] = field(default_factory=lambda: {"doc": "read"})
     details: bool = False
     accounts_most: int | None = None
+    tripwire: Limits = field(default_factory=Limits)

@@ -16,6 +16,8 @@ from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import Reason, Removal, Stage
+from ipsync.policy.tripwire import Tripwire
+from ipsync.ports.absences import AbsenceChanges, AbsenceView
 from ipsync.ports.comparison import ComparisonView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
 from ipsync.ports.requests import RequestChanges, RequestView
@@ -107,7 +109,7 @@ class AccountFigures:
     open_removals: int = 0
 
 
-class View(ComparisonView, RequestView, LedgerView, Protocol):
+class View(ComparisonView, RequestView, LedgerView, AbsenceView, Protocol):
     """One consistent reading of the catalog."""
 
     def account(self, account_id: int) -> Account | None:
@@ -219,8 +221,8 @@ class View(ComparisonView, RequestView, LedgerView, Protocol):
         """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first."""
         ...
 
-    def suspicions(self, now: Instant, limit: int) -> list[Removal]:
-        """SUSPECTED removals whose `next_try_at` ≤ now, earliest `erase_from` first (for confirmation)."""
+    def suspicions(self, now: Instant, limit: int, passing_over: Collection[Tripwire] = ()) -> list[Removal]:
+        """SUSPECTED removals with `next_try_at` ≤ now, earliest `erase_from` first; none of these tripwires."""
         ...
 
     def figures(self) -> Figures:
@@ -244,7 +246,7 @@ class View(ComparisonView, RequestView, LedgerView, Protocol):
         ...
 
 
-class Transaction(View, RequestChanges, LedgerWriting, Protocol):
+class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, Protocol):
     """One unit of work: all of it or nothing, and durable when `write` returns."""
 
     def put_account(self, account: Account) -> None:

@@ -14,6 +14,7 @@ from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import Agreement, KeyUse, PermittedView
 from ipsync.policy.rules import Rules, TimeToLive
+from ipsync.policy.tripwire import Limits
 from ipsync.settings.problems import Problem
 from ipsync.settings.secrets import Secrets
 from ipsync.settings.sections import (
@@ -124,6 +125,7 @@ class Settings:
             permissions=self.permissions,
             details=self.mirror.details,
             accounts_most=self.accounts_most,
+            tripwire=Limits(share=self.removal.tripwire_share, count=self.removal.tripwire_count),
         )
 
     def user_agent(self, version: str) -> str:

@@ -272,8 +272,8 @@ class RemovalSection(Section):
     )
     tripwire_share: Annotated[float, BeforeValidator(units.read_share), units.SHARE] = Field(
         default=0.2,
-        description="if more than this share of an account is missing at once, all of it is hidden and "
-        "confirmation comes before erasing (never past the deadline)",
+        description="if more than this share of an account is missing at once, the missing are hidden as always, but "
+        "their listing is doubted: some are asked about before all the others (never past the deadline)",
     )
     tripwire_count: Annotated[int, BeforeValidator(units.whole(1, 10**9)), units.DOCUMENTS] = Field(
         default=50, description="the tripwire needs at least this many missing documents"

@@ -60,6 +60,12 @@ class Event(StrEnum):
     SYNC_SUSPECTED = "sync.suspected", "documents are absent from their listing and were hidden"
     SYNC_SEEN_AGAIN = "sync.seen-again", "hidden documents were named again and are served again"
     SYNC_TRIPWIRE = "sync.tripwire", "too much went missing at once; erasing waits for confirmation or deadline"
+    SYNC_DISTRUSTED = (
+        "sync.distrusted",
+        "a sample of missing documents is shared as before; their listing is read again",
+    )
+    SYNC_TRIPWIRE_MOVED = "sync.tripwire-moved", "each document of a mass disappearance is asked about now"
+    SYNC_TRIPWIRE_ENDED = "sync.tripwire-ended", "nothing of a mass disappearance is open any more"
     SYNC_REJECTED = "sync.rejected", "one entry of a listing was refused, e.g. another member's document"
 
     POLICY_APPLIED = "policy.applied", "documents left the permitted view by our own configuration"

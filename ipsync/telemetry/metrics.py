@@ -172,6 +172,11 @@ class Metrics:
             "Documents still held although they should have been erased by now.",
             registry=registry,
         )
+        self._tripwires = Gauge(
+            "ipsync_tripwires",
+            "Mass disappearances that are not settled: hidden, and asked about.",
+            registry=registry,
+        )
         self._store_bytes = Gauge("ipsync_store_bytes", "Bytes of files stored.", registry=registry)
         for state in STATES:
             self._documents.labels(state).set(0)
@@ -228,6 +233,10 @@ class Metrics:
     def count_sweep_page(self) -> None:
         """Count one listing page read by a sweep."""
         self._sweep_pages.inc()
+
+    def set_tripwires(self, active: int) -> None:
+        """Show how many mass disappearances are not settled."""
+        self._tripwires.set(active)
 
     def set_store_bytes(self, size_bytes: int) -> None:
         """Show how many bytes of files are stored."""

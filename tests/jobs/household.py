@@ -148,7 +148,7 @@ class Household:
         self.rules = rules
         catalog, clock = self.catalog, self.clock
         self._sync = Sync(self.source, catalog, clock, rules, self.metrics, lambda: self.requests_per_hour)
-        self._confirm = Confirm(self.source, catalog, clock, rules)
+        self._confirm = Confirm(self.source, catalog, clock, rules, lambda: self.requests_per_hour)
         self.tombstones = Tombstones(catalog, self.outside, clock, rules)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
         self._purge = Purge(catalog, self.store, self.store_lock, clock, rules, self.metrics, self.tombstones)

@@ -30,7 +30,7 @@ async def test_F19_a_deleted_document_is_confirmed_by_error_1(house: Household) 
     assert (await house.confirm()).confirmed == 1
     removal = house.removal(mine[0])
     assert (removal.reason, removal.stage) == (Reason.DELETED, Stage.CONFIRMED)
-    assert removal.certificate == "pages=1 total=1; doc.get error 1"
+    assert removal.certificate == "pages=1 total=1 distinct=1; doc.get error 1"
     assert house.state(mine[0]) is DocumentState.DOOMED
     assert {asked.lane for asked in house.source.calls("doc.get")} == {Lane.CONFIRMATION}
 

@@ -69,7 +69,7 @@ async def test_a_suspicion_nobody_answered_is_not_merely_old(house: Household) -
     house.passes(22 * HOUR)
     await house.expire()
     first, second = house.removal(mine[0]), house.removal(mine[1])
-    assert (first.reason, first.certificate) == (Reason.UNSHARED, "pages=1 total=1; deadline")
+    assert (first.reason, first.certificate) == (Reason.UNSHARED, "pages=1 total=1 distinct=1; deadline")
     assert (second.reason, second.certificate) == (Reason.EXPIRED, "deadline")
     assert len(house.removals(*mine)) == 2
 

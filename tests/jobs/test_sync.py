@@ -114,7 +114,7 @@ async def test_F12_an_empty_listing_hides_the_account_and_erases_nothing(house: 
     report = await house.sync()
     assert report.missing == 150
     assert house.served() == set(theirs)
-    assert {house.removal(number).certificate for number in mine} == {"pages=1 total=0"}
+    assert {house.removal(number).certificate for number in mine} == {"pages=1 total=0 distinct=0"}
     assert (await house.purge()).erased == 0
     house.source.unlisted = set()
     await house.sync()
@@ -135,7 +135,7 @@ async def test_F12_at_the_deadline_what_nobody_confirmed_goes(house: Household) 
     await house.tick()
     assert not house.on_disk()
     assert {(removal.reason, removal.stage) for removal in house.removals(*mine)} == {(Reason.UNSHARED, Stage.GONE)}
-    assert house.removal(mine[0]).certificate == "pages=1 total=0; deadline"
+    assert house.removal(mine[0]).certificate == "pages=1 total=0 distinct=0; deadline"
 
 
 async def test_F14_pages_that_shift_while_they_are_read_erase_nothing(house: Household) -> None:

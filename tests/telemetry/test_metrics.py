@@ -26,6 +26,7 @@ DESIGNED = {
     "ipsync_time_to_erase_seconds": ("histogram", set()),
     "ipsync_deadline_breaches_total": ("counter", set()),
     "ipsync_overdue_documents": ("gauge", set()),
+    "ipsync_tripwires": ("gauge", set()),
     "ipsync_sweep_pages_total": ("counter", set()),
     "ipsync_store_bytes": ("gauge", set()),
     "ipsync_job_last_success_timestamp_seconds": ("gauge", {"job"}),
