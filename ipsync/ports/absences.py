@@ -6,6 +6,7 @@ from typing import Protocol
 from ipsync.policy.certificates import Certificate
 from ipsync.policy.documents import Visibility
 from ipsync.policy.instants import Instant
+from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Removal
 from ipsync.policy.tripwire import Outcome, Tripwire
 
@@ -55,7 +56,33 @@ class AbsenceView(Protocol):
 
 
 class AbsenceChanges(Protocol):
-    """The changes to what is kept of absences."""
+    """The changes that absences make, and what is kept of them."""
+
+    def suspect_unnamed(
+        self,
+        account_id: int,
+        visibility: Visibility,
+        before: Instant,
+        sent_at: Instant,
+        now: Instant,
+        lease: Lease,
+        certificate: str,
+    ) -> int:
+        """Hide and suspect what a complete sweep did not name, in a few statements, as `policy.sweeping.suspect` says.
+
+        Args:
+            account_id: whose listing it is.
+            visibility: its privacy level, as the catalog knows it of each document.
+            before: LIVE and STALE documents verified before this were not named.
+            sent_at: the send time of the request that completed the sweep.
+            now: the lease clock.
+            lease: the thresholds.
+            certificate: the evidence, without content.
+
+        Returns:
+            How many documents were hidden.
+        """
+        ...
 
     def add_certificate(self, certificate: Certificate) -> int:
         """Keep a certificate for good; returns its number."""

@@ -337,32 +337,6 @@ class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, Protocol)
         """
         ...
 
-    def suspect_unnamed(
-        self,
-        account_id: int,
-        visibility: Visibility,
-        before: Instant,
-        sent_at: Instant,
-        now: Instant,
-        lease: Lease,
-        certificate: str,
-    ) -> int:
-        """Hide and suspect what a complete sweep did not name, in a few statements, as `policy.sweeping.suspect` says.
-
-        Args:
-            account_id: whose listing it is.
-            visibility: its privacy level, as the catalog knows it of each document.
-            before: LIVE and STALE documents verified before this were not named.
-            sent_at: the send time of the request that completed the sweep.
-            now: the lease clock.
-            lease: the thresholds.
-            certificate: the evidence, without content.
-
-        Returns:
-            How many documents were hidden.
-        """
-        ...
-
     def put_job_run(self, run: JobRun) -> None:
         """Remember the newest run of a job; succeeded_at is kept from before when the run failed."""
         ...
