@@ -297,16 +297,12 @@ class BudgetGate:
 
     async def _pause(self, until: Instant) -> None:
         """Wait until an instant, or until something happened."""
-        loop = asyncio.get_running_loop()
-        tasks = (
-            loop.create_task(self._clock.sleep(until - self._clock.now())),
-            loop.create_task(self._wake.wait()),
-        )
+        timer = asyncio.get_running_loop().create_task(self._clock.sleep(until - self._clock.now()))
+        timer.add_done_callback(lambda ended: None if ended.cancelled() else self._wake.set())
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._wake.wait()
         finally:
-            for task in tasks:
-                task.cancel()
+            timer.cancel()
 
 
 def _fail(waiter: _Waiter, reason: str) -> None:
