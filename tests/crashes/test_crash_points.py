@@ -33,7 +33,7 @@ def test_F1_F2_F3_F4_after_an_interruption_at_any_call_everything_promised_holds
     assert told["points"][harm] >= 8
 
 
-@pytest.mark.parametrize(("mistake", "sign"), [("commits-not-synced", "I8"), ("files-not-synced", "I5")])
+@pytest.mark.parametrize(("mistake", "sign"), [("commits-not-synced", "CatalogCorrupt"), ("files-not-synced", "I5")])
 def test_F2_a_known_mistake_is_found(mistake: str, sign: str) -> None:
     code, told = run("power", "--mistake", mistake, "--first", "3", "--stride", "43")
     assert code == 3
