@@ -27,6 +27,8 @@ from ipsync.jobs.audit_repair import Repair, Steps
 from ipsync.jobs.audit_watch import AuditWatch
 from ipsync.jobs.confirm import Confirm
 from ipsync.jobs.details import Details
+from ipsync.jobs.drill import DrillRun
+from ipsync.jobs.drill_source import DrillSource
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.grants import Grants
 from ipsync.jobs.leave import Leave
@@ -185,19 +187,21 @@ class Works:
     audit: Audit = field(init=False)
     repair: Repair = field(init=False)
     leave: Leave = field(init=False)
+    drill: DrillRun = field(init=False)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
         base, rules, source = self.base, self.rules, self.source
         catalog, clock, metrics = base.catalog, base.clock, base.metrics
-        self.sync = Sync(source, catalog, clock, rules, metrics, lambda: self.believed_requests_per_hour)
-        self.confirm = Confirm(source, catalog, clock, rules, lambda: self.believed_requests_per_hour)
+        drilled = DrillSource(source, catalog, clock)
+        self.sync = Sync(drilled, catalog, clock, rules, metrics, lambda: self.believed_requests_per_hour)
+        self.confirm = Confirm(drilled, catalog, clock, rules, lambda: self.believed_requests_per_hour)
         self.tombstones = Tombstones(catalog, base.outside, clock, rules)
         self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics, self.tombstones)
         self.media = Media(self.fetcher, catalog, base.store, base.store_lock, clock, rules)
         self.grants = Grants(source, catalog, clock, rules)
         self.expiry = Expiry(catalog, clock, rules)
-        self.details = Details(source, catalog, clock, rules)
+        self.details = Details(drilled, catalog, clock, rules)
         self.orphans = Orphans(catalog, base.store, base.store_lock)
         self.accounts = Accounts(source, catalog, clock, rules)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
@@ -205,6 +209,7 @@ class Works:
         mending = Steps(self.tombstones, self.expiry, self.orphans, self.purge)
         self.repair = Repair(catalog, base.store, mending, clock, rules)
         self.leave = Leave(catalog, base.store, self.tombstones, self.purge, self.orphans, clock, rules)
+        self.drill = DrillRun(catalog, base.store, (self.sync, self.confirm, self.purge, self.media), clock, rules)
 
     def _witness(self) -> Witness:
         path = heads_file(self.settings.database.path)

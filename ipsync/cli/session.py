@@ -50,6 +50,7 @@ def work_on(
     """
     from ipsync.assembly import KeyUseChangedError
     from ipsync.jobs.accounts import AccountRefusedError
+    from ipsync.jobs.drill import DrillRefusedError
     from ipsync.jobs.leave import MirrorLeftError
     from ipsync.ports.catalog import CatalogFailure, CatalogOutdated
     from ipsync.ports.source import KeyRefused, QuotaReached, SourceFailure
@@ -75,7 +76,7 @@ def work_on(
         _end(str(failure), "`ipsync status` shows what is left of the request budget; try again later")
     except SourceFailure as failure:
         _end(f"ipernity at {settings.api.url} gave no usable answer: {failure}", "nothing was changed; try again")
-    except (AccountRefusedError, CatalogFailure, StoreFailure) as failure:
+    except (AccountRefusedError, DrillRefusedError, CatalogFailure, StoreFailure) as failure:
         _end(str(failure))
     finally:
         undo()

@@ -13,6 +13,8 @@ from itertools import count
 
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
+from ipsync.policy.drills import NOTE as DRILL_NOTE
+from ipsync.policy.drills import marked, read_drill
 from ipsync.policy.instants import Instant, seconds
 from ipsync.policy.ledger import gone as gone_entry
 from ipsync.policy.planning import next_try
@@ -258,6 +260,8 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
             if entry not in overtaken
         )
     ]
+    drill = read_drill(tx.note(DRILL_NOTE))
+    intended = [marked(drill, entry, now) for entry in intended]
     tx.update_removals(intended)
     whole = {entry.document_id for entry in intended if entry.scope is Scope.DOCUMENT}
     tx.update_documents([doom(document, now) for document in documents.values() if document.document_id in whole])
