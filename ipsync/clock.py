@@ -24,15 +24,18 @@ class ClockMark:
         instant: the largest instant ever given.
         boottime: the boot-time clock at that instant, microseconds.
         boot_id: the boot in which `boottime` has a meaning.
+        wall: the wall clock at that instant; None in marks of earlier versions.
     """
 
     instant: Instant
     boottime: Duration
     boot_id: str
+    wall: Instant | None = None
 
     def encode(self) -> str:
         """Write the mark as one word for the catalog."""
-        return f"{self.instant}/{self.boottime}/{self.boot_id}"
+        mark = f"{self.instant}/{self.boottime}/{self.boot_id}"
+        return mark if self.wall is None else f"{mark}/{self.wall}"
 
     @classmethod
     def decode(cls, text: str | None) -> "ClockMark | None":
@@ -42,9 +45,9 @@ class ClockMark:
             text: what `encode` wrote, or None.
         """
         parts = (text or "").split("/")
-        if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+        if len(parts) not in (3, 4) or not all(part.isdecimal() for part in (*parts[:2], *parts[3:])):
             return None
-        return cls(int(parts[0]), int(parts[1]), parts[2])
+        return cls(int(parts[0]), int(parts[1]), parts[2], int(parts[3]) if len(parts) == 4 else None)
 
 
 class SystemClock:
@@ -54,8 +57,9 @@ class SystemClock:
         """Begin at the present, but never before `mark`.
 
         Args:
-            mark: the high-water mark of an earlier run; within the same boot the time since then is
-                added to it, so that a stopped daemon does not stop the clock.
+            mark: the high-water mark of an earlier run. The time since then is added to it, so that neither a
+                stopped daemon nor a machine that was off stops the clock: within the same boot by the
+                boot-time clock, else by how far the wall clock went.
         """
         self._boot_id = _boot_id()
         boottime = _boottime()
@@ -63,7 +67,7 @@ class SystemClock:
         if mark is not None:
             # Without its name one boot cannot be told from another, nor their clocks compared.
             same_boot = self._boot_id not in ("", _UNKNOWN_BOOT) and mark.boot_id == self._boot_id
-            carried = boottime - mark.boottime if same_boot else 0
+            carried = boottime - mark.boottime if same_boot else _wall_since(mark)
             instant = max(instant, mark.instant + max(0, carried))
         self._anchor = instant
         self._anchor_boottime = boottime
@@ -83,7 +87,7 @@ class SystemClock:
     def mark(self) -> ClockMark:
         """The high-water mark to be kept."""
         instant = self.now()
-        return ClockMark(instant, self._anchor_boottime, self._boot_id)
+        return ClockMark(instant, self._anchor_boottime, self._boot_id, _wall())
 
     def behind(self) -> Duration:
         """How far the wall clock lies behind the lease clock: more than a moment means it was set back (F7)."""
@@ -97,6 +101,11 @@ def monotonic_microseconds() -> Duration:
 
 def _wall() -> Instant:
     return time.time_ns() // 1000
+
+
+def _wall_since(mark: ClockMark) -> Duration:
+    """How far the wall clock has gone since a mark; also one that is wrong by hours tells that."""
+    return 0 if mark.wall is None else _wall() - mark.wall
 
 
 def _boottime() -> Duration:
