@@ -254,6 +254,7 @@ class Works:
             Nudge("details", period_of(window, 288), self.details.run),
             Nudge("policy", period_of(window, 24), self.expiry.apply_policy, then=("purge",)),
             Nudge("orphans", period_of(window, 1), self.orphans.run, then=("media",)),
+            Nudge("intake", period_of(window, 1440), self.requests.complete, then=("purge",)),
             Nudge("requests", period_of(window, 1), self.requests.run),
             Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),
         ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.jobs.leave import refuse_where_left
-from ipsync.jobs.requests import lift_requests, next_consent_epoch, take_in
+from ipsync.jobs.requests import hide, lift_requests, next_consent_epoch
 from ipsync.policy.accounts import (
     GRANTED_STATES,
     Account,
@@ -15,7 +15,6 @@ from ipsync.policy.accounts import (
     excess_permissions,
     missing_permissions,
 )
-from ipsync.policy.instants import Instant
 from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction
@@ -127,6 +126,7 @@ class Accounts:
             checked_at=granted.sent_at,
             next_check_at=now + self._rules.lease.window // 2,
         )
+        lift_requests(tx, account.account_id, account.consent_epoch, now, self._rules.lease)
         tx.put_account(account)
         tx.put_grant(
             Grant(granted.account_id, granted.token, granted.permissions),
@@ -138,7 +138,6 @@ class Accounts:
                 granted_at=now,
             ),
         )
-        lift_requests(tx, account.account_id, account.consent_epoch, now)
         # What changed in the grant takes effect at once: everything is read anew.
         for listing in tx.listings(granted.account_id):
             tx.put_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1))
@@ -191,15 +190,11 @@ class Accounts:
         Raises:
             AccountRefusedError: there is no such account.
         """
-
-        def remove(tx: Transaction) -> int:
-            now: Instant = self._clock.now()
-            if tx.account(account_id) is None:
-                raise AccountRefusedError(f"account {account_id} is unknown: see `ipsync account list`")
-            # Who is let go stays away until they consent anew, also after a backup was restored (I4, F28).
-            everything = Subject(RequestScope.ACCOUNT, account_id, account_id)
-            return take_in(tx, everything, Words(), now, self._rules.lease).documents
-
-        documents = await self._catalog.write(remove)
+        if await self._catalog.read(lambda view: view.account(account_id)) is None:
+            raise AccountRefusedError(f"account {account_id} is unknown: see `ipsync account list`")
+        # Who is let go stays away until they consent anew, also after a backup was restored (I4, F28).
+        everything = Subject(RequestScope.ACCOUNT, account_id, account_id)
+        taken = await hide(self._catalog, everything, Words(), self._clock.now(), self._rules.lease)
+        documents = taken.documents
         _log.info(Event.ACCOUNT_REMOVED, "An account was removed; its copies are being erased.", account_id=account_id)
         return documents

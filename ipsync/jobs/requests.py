@@ -1,7 +1,10 @@
 """Owners' requests: take in, hide at once, keep away, end (T11).
 
-Hiding is one transaction. Erasing is the purge's, which treats what an owner asked for like anything that is
-certain, so nothing that holds other removals back holds these. No request to ipernity is ever made for them.
+Hiding is one short transaction: of a document by its row, of an account by the account's own row, which
+every answer looks at, however many documents it has. What is owed for each of them follows in the next
+transaction, or, where the process dies between the two, by `complete`. Erasing is the purge's, which treats
+what an owner asked for like anything that is certain, so nothing that holds other removals back holds these.
+No request to ipernity is ever made for them.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +14,7 @@ from functools import partial
 from ipsync.jobs.obligations import forget_member
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import AccountState
-from ipsync.policy.documents import Tombstone
+from ipsync.policy.documents import DocumentState, Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason
@@ -28,12 +31,15 @@ from ipsync.policy.requests import (
     words_kept_for,
 )
 from ipsync.policy.rules import Rules
-from ipsync.ports.catalog import Catalog, Transaction, View
+from ipsync.ports.catalog import Catalog, CatalogFailure, CatalogLost, Transaction, View
 from ipsync.ports.clock import Clock
 from ipsync.ports.store import StoreFailure
 from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
+
+_NOT_OWED = (DocumentState.LIVE, DocumentState.SUSPECT, DocumentState.STALE)
+_OPEN_MOST = 10_000
 
 
 class RequestRefusedError(Exception):
@@ -103,9 +109,7 @@ class Requests:
         """
         # A restored database must learn first which numbers were given, but no trouble with a file keeps from hiding.
         await self._quietly(self._tombstones.replay)
-        taken = await self._catalog.write(
-            partial(take_in, subject=subject, words=words, now=self._clock.now(), lease=self._rules.lease)
-        )
+        taken = await hide(self._catalog, subject, words, self._clock.now(), self._rules.lease)
         await self._quietly(self._tombstones.keep)
         kept = await self._catalog.read(lambda view: view.removal_request(taken.request.request_id))
         _log.info(
@@ -129,6 +133,19 @@ class Requests:
         await self._quietly(self._tombstones.keep)
         _log.info(Event.REMOVAL_REQUEST_ENDED, "An owner withdrew a request.", request_id=request_id)
         return ended
+
+    async def complete(self) -> int:
+        """Owe what requests for whole accounts name, where the process died before it could: the row is the obligation.
+
+        Returns:
+            For how many accounts.
+        """
+        pending = await self._catalog.read(_pending)
+        for account_id, received_at in pending.items():
+            await self._catalog.write(
+                partial(owe_account, account_id=account_id, now=received_at, lease=self._rules.lease)
+            )
+        return len(pending)
 
     async def run(self) -> int:
         """Forget contacts and notes that are not needed any more, and keep the record outside in order.
@@ -156,8 +173,38 @@ class Requests:
             )
 
 
+async def hide(catalog: Catalog, subject: Subject, words: Words, now: Instant, lease: Lease) -> Taken:
+    """Take a request in: hide what it names in one short transaction, then owe all of it.
+
+    Args:
+        catalog: the durable memory.
+        subject: what the owner names.
+        words: what they told beside it.
+        now: the lease clock.
+        lease: the thresholds.
+
+    Raises:
+        CatalogFailure: nothing happened.
+    """
+    taken = await catalog.write(partial(take_in, subject=subject, words=words, now=now, lease=lease))
+    if subject.scope is RequestScope.ACCOUNT:
+        try:
+            await catalog.write(partial(owe_account, account_id=subject.subject_id, now=now, lease=lease))
+        except CatalogLost:
+            raise
+        except CatalogFailure as failure:
+            _log.warning(
+                Event.CATALOG_BUSY,
+                "An account is hidden; that it is to be erased is written down later.",
+                cause=failure,
+            )
+    return taken
+
+
 def take_in(tx: Transaction, subject: Subject, words: Words, now: Instant, lease: Lease) -> Taken:
-    """Hide what an owner names, owe its erasure, and put the request on record, in one transaction.
+    """Hide what an owner names, and put the request on record, in one transaction.
+
+    The erasure of a document is owed by the same; that of an account's documents by `owe_account`.
 
     Args:
         tx: the transaction.
@@ -172,7 +219,7 @@ def take_in(tx: Transaction, subject: Subject, words: Words, now: Instant, lease
     if subject.scope is RequestScope.DOCUMENT:
         _doom_document(tx, subject, now, lease)
     else:
-        epoch = _doom_account(tx, subject.subject_id, now, lease)
+        epoch = _hide_account(tx, subject.subject_id, now)
     request = expected.standing or new_request(subject, expected.held, epoch, now, lease)
     request_id = tx.put_removal_request(request, words)
     # Where nothing is held there is nothing to wait for.
@@ -194,11 +241,27 @@ def next_consent_epoch(view: View, account_id: int, known_epoch: int) -> int:
     return 1 + max([known_epoch, *(request.consent_epoch for request in requests)])
 
 
-def lift_requests(tx: Transaction, account_id: int, consent_epoch: int, now: Instant) -> int:
-    """End the requests for a whole account that a newer consent lifts. Returns how many.
+def owe_account(tx: Transaction, account_id: int, now: Instant, lease: Lease) -> None:
+    """Doom every document of an account that its owner asked to have removed, and owe their erasure.
 
-    Requests for single documents go on standing.
+    Args:
+        tx: the transaction.
+        account_id: whose.
+        now: when the request came: from then on they are unsafe.
+        lease: the thresholds.
     """
+    tx.doom_account_by_request(account_id, now, lease)
+    tx.settle_requests(now)
+
+
+def lift_requests(tx: Transaction, account_id: int, consent_epoch: int, now: Instant, lease: Lease) -> int:
+    """End the requests for a whole account that a newer consent lifts, before it takes effect. Returns how many.
+
+    What they named goes all the same: a new consent begins with nothing. Requests for single documents go on
+    standing.
+    """
+    if account_id in (pending := _pending(tx)):
+        owe_account(tx, account_id, pending[account_id], lease)
     standing = [entry for entry in tx.removal_requests_of(Subject(RequestScope.ACCOUNT, account_id)) if entry.stands]
     ended = [entry for entry in (lifted(request, consent_epoch, now) for request in standing) if not entry.stands]
     for entry in ended:
@@ -230,14 +293,29 @@ def _doom_document(tx: Transaction, subject: Subject, now: Instant, lease: Lease
     tx.put_tombstones([Tombstone(subject.subject_id, subject.account_id, Reason.OWNER_REQUEST.value, now, stands=True)])
 
 
-def _doom_account(tx: Transaction, account_id: int, now: Instant, lease: Lease) -> int:
+def _hide_account(tx: Transaction, account_id: int, now: Instant) -> int:
     """Hide all of an account, and take it in no more. Returns the consent epoch that the request outranks."""
     account = tx.account(account_id)
     if account is None:
         return 0
     forget_member(tx, account, AccountState.REMOVED, "removed", now)
-    tx.doom_account_by_request(account_id, now, lease)
     return account.consent_epoch
+
+
+def _pending(view: View) -> dict[int, Instant]:
+    """Accounts with documents that a request names and that are not owed yet, and when the newest such request came."""
+    received_at = {
+        request.subject.subject_id: request.received_at
+        for request in view.removal_requests(open_only=True, limit=_OPEN_MOST)
+        if request.subject.scope is RequestScope.ACCOUNT
+    }
+    return {
+        account_id: at
+        for account_id, at in received_at.items()
+        if (account := view.account(account_id)) is not None
+        and account.state is AccountState.REMOVED
+        and view.documents_after(0, 1, account_id=account_id, states=_NOT_OWED)
+    }
 
 
 def _withdraw(tx: Transaction, request_id: int, now: Instant) -> RemovalRequest:

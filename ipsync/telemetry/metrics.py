@@ -53,6 +53,7 @@ JOBS = (
     "audit",
     "orphans",
     "policy",
+    "intake",
     "requests",
     "health",
 )
