@@ -6,6 +6,7 @@ reload replaces (`Works`: client, gate, jobs).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from ipsync.catalog import SqliteCatalog, open_catalog
 from ipsync.catalog.heads import read_heads
 from ipsync.catalog.ledger_keys import is_signed
 from ipsync.catalog.location import heads_file
+from ipsync.catalog.reserve import Reserve
 from ipsync.catalog.stamp import CommitStamp
 from ipsync.clock import ClockMark, SystemClock
 from ipsync.ipernity.client import IpernitySource
@@ -38,11 +40,12 @@ from ipsync.jobs.purge import Purge
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
+from ipsync.jobs.unaccounted import erase_unaccounted
 from ipsync.policy import ledger
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
-from ipsync.ports.catalog import CatalogFailure, Transaction, View
-from ipsync.ports.store import ContentKey
+from ipsync.ports.catalog import CatalogFailure, CatalogFull, Transaction, View
+from ipsync.ports.store import ContentKey, Erased
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
 from ipsync.store import FileStore
@@ -85,6 +88,10 @@ class Base:
         mark = self.clock.mark().encode()
         await self.catalog.write(lambda tx: tx.set_note(CLOCK_NOTE, mark))
 
+    async def read_mark(self) -> ClockMark | None:
+        """The newest mark that any process kept: the sign of life of the daemon."""
+        return ClockMark.decode(await self.catalog.read(partial(_note, name=CLOCK_NOTE)))
+
     async def close(self) -> None:
         """Close the database and the store."""
         self.stamp.close()
@@ -113,14 +120,45 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
     try:
         epoch = await catalog.take_epoch() if is_daemon else 0
         mark = ClockMark.decode(await catalog.read(partial(_note, name=CLOCK_NOTE)))
-        await catalog.write(partial(_claim_key_use, use=settings.key.use.value))
+        use = settings.key.use.value
+        if await catalog.read(partial(_note, name=KEY_USE_NOTE)) != use:
+            await catalog.write(partial(_claim_key_use, use=use))
         store = FileStore(settings.store.path)
         stamp = CommitStamp(settings.database.path)
     except BaseException:
         await catalog.close()
         raise
     outside = TombstoneFile(tombstones_file(settings.database.path))
-    return Base(catalog, stamp, store, outside, SystemClock(mark), Metrics(), epoch)
+    base = Base(catalog, stamp, store, outside, SystemClock(mark), Metrics(), epoch)
+    if is_daemon:
+        # The first sign of life, for whoever finds the lock taken.
+        with suppress(CatalogFull):
+            await base.save_clock()
+    return base
+
+
+async def erase_without_database(settings: Settings) -> Erased:
+    """Let files go that may be past their lease, where the database that could tell cannot be read (F5).
+
+    Args:
+        settings: what is configured.
+
+    Raises:
+        StoreFailure: not all of it could be erased.
+    """
+    if not settings.store.path.exists():
+        return Erased(0, 0)
+    store = FileStore(settings.store.path)
+    try:
+        # Without the mark that the database keeps, the clock is the machine's.
+        return await erase_unaccounted(store, SystemClock(), settings.rules().lease)
+    finally:
+        store.close()
+
+
+def make_room(settings: Settings) -> None:
+    """Give the room up that is kept beside the database for a full disk (F3)."""
+    Reserve(settings.database.path).release()
 
 
 def _note(view: View, name: str) -> str | None:

@@ -89,6 +89,15 @@ class SystemClock:
         instant = self.now()
         return ClockMark(instant, self._anchor_boottime, self._boot_id, _wall())
 
+    def since(self, mark: ClockMark | None) -> Duration | None:
+        """How long ago `mark` was made, by the boot-time clock alone; None where it is of another boot, or is none.
+
+        It tells whether a process still makes marks, whatever the wall clock does meanwhile.
+        """
+        if mark is None or self._boot_id in ("", _UNKNOWN_BOOT) or mark.boot_id != self._boot_id:
+            return None
+        return max(0, _boottime() - mark.boottime)
+
     def behind(self) -> Duration:
         """How far the wall clock lies behind the lease clock: more than a moment means it was set back (F7)."""
         return max(0, self.now() - _wall())

@@ -15,6 +15,7 @@ from ipsync.assembly import (
     Base,
     KeyUseChangedError,
     Works,
+    erase_without_database,
     open_base,
     open_works,
     operator_of,
@@ -25,7 +26,7 @@ from ipsync.clock import monotonic_microseconds
 from ipsync.jobs.health import Health, publish, read_health, status_line
 from ipsync.jobs.leave import refuse_where_left
 from ipsync.policy.instants import SECOND, Duration, rfc3339, seconds
-from ipsync.ports.catalog import CatalogFailure
+from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, CatalogMissing, StateKeyWrong
 from ipsync.ports.store import ContentKey, StoreFailure
 from ipsync.process import OneProcessLock, ServiceNotifier
 from ipsync.schedule import Nudge, Schedule, period_of
@@ -173,7 +174,7 @@ class Daemon:
         _log.info(Event.DAEMON_STARTING, "The daemon starts.", configuration=str(self._settings.file))
         _log_odd(self._settings)
         self._notifier.tell("STATUS=passing the boot gate")
-        base = await open_base(self._settings, is_daemon=True)
+        base = await self._open()
         loop = asyncio.get_running_loop()
         base.catalog.when_lost(lambda lost: _soon(loop, partial(self._fail, lost)))
         web: WebServer | None = None
@@ -201,6 +202,16 @@ class Daemon:
             return 1
         _log.info(Event.DAEMON_STOPPED, "The daemon has stopped.")
         return 0
+
+    async def _open(self) -> Base:
+        """Open database and store. Where nobody can read the database nothing is served, and old files go (F5)."""
+        try:
+            return await open_base(self._settings, is_daemon=True)
+        except StateKeyWrong:
+            raise
+        except (CatalogCorrupt, CatalogMissing):
+            await erase_without_database(self._settings)
+            raise
 
     async def _listen(self, base: Base) -> tuple[WebServer, str]:
         settings = self._settings

@@ -6,11 +6,9 @@ A failure's message is ours: it names a file, a table, a remedy, never a value o
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure
+from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, CatalogFull
 
-
-class CatalogFull(CatalogFailure):
-    """The disk has no room left (F3). Reading works, and removing should be tried again."""
+__all__ = ["CatalogConflict", "CatalogFull", "decoding"]
 
 
 class CatalogConflict(CatalogFailure):

@@ -5,7 +5,7 @@ from pathlib import Path
 from ipsync.catalog.location import database_file
 from ipsync.catalog.sealing import Sealing
 from ipsync.catalog.unit_of_work import SqliteCatalog
-from ipsync.ports.catalog import CatalogOutdated
+from ipsync.ports.catalog import CatalogMissing
 
 _LOG_LIMIT_BYTES = 4 << 20
 
@@ -32,13 +32,14 @@ def open_catalog(
             thread would be overtaken by the clock.
 
     Raises:
-        CatalogOutdated: there is no such database, or its schema is not this version's.
+        CatalogMissing: there is no such database.
+        CatalogOutdated: its schema is not this version's.
         CatalogCorrupt: it is damaged, or was made with another state_key.
         CatalogFailure: the address or the file cannot be used.
     """
     path = database_file(url, base)
     if not path.exists():
-        raise CatalogOutdated(f"there is no database at {path} yet: run `ipsync db upgrade`")
+        raise CatalogMissing(f"there is no database at {path} yet: run `ipsync db upgrade`")
     catalog = SqliteCatalog(
         path,
         Sealing(state_key),

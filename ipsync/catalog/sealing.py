@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ipsync.catalog.ledger_keys import LedgerKeys
-from ipsync.ports.catalog import CatalogCorrupt
+from ipsync.ports.catalog import CatalogCorrupt, StateKeyWrong
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
@@ -72,10 +72,10 @@ class Sealing:
         """Compare with the word an earlier opening left.
 
         Raises:
-            CatalogCorrupt: it was another `state_key`.
+            StateKeyWrong: it was another `state_key`.
         """
         if not hmac.compare_digest(proof.encode(), self._proof.encode()):
-            raise CatalogCorrupt(_WRONG_KEY)
+            raise StateKeyWrong(_WRONG_KEY)
 
 
 def _derive(state_key: bytes, purpose: bytes) -> bytes:

@@ -209,10 +209,14 @@ def quick_check(connection: Connection) -> list[str]:
     return found
 
 
+_NO_ROOM = (CatalogFull, "no room is left for the database: free some disk space")
 _REASONS: dict[int, tuple[type[CatalogFailure], str]] = {
+    # Shared memory that cannot grow is no damage: nothing was written that could be lost.
+    sqlite3.SQLITE_IOERR_SHMSIZE: _NO_ROOM,
+    sqlite3.SQLITE_IOERR_SHMMAP: _NO_ROOM,
     sqlite3.SQLITE_BUSY: (CatalogBusy, "another process held the database too long"),
     sqlite3.SQLITE_LOCKED: (CatalogBusy, "another process held the database too long"),
-    sqlite3.SQLITE_FULL: (CatalogFull, "no room is left for the database: free some disk space"),
+    sqlite3.SQLITE_FULL: _NO_ROOM,
     sqlite3.SQLITE_IOERR: (CatalogBroken, "the disk answered an error to the database: look at the disk"),
     sqlite3.SQLITE_CORRUPT: (CatalogCorrupt, "the database file is damaged: restore a backup, or begin anew"),
     sqlite3.SQLITE_NOTADB: (CatalogCorrupt, "the file is no SQLite database: look at database.url"),
@@ -231,7 +235,9 @@ def fails_as(error: DBAPIError | sqlite3.Error) -> CatalogFailure:
     """
     origin = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(origin, "sqlite_errorcode", None)
-    kind, reason = _REASONS.get(-1 if code is None else code & 0xFF, (CatalogFailure, "the database refused the work"))
+    code_found = -1 if code is None else code
+    unknown = (CatalogFailure, "the database refused the work")
+    kind, reason = _REASONS.get(code_found) or _REASONS.get(code_found & 0xFF, unknown)
     return kind(f"{reason} ({origin})" if code is not None else reason)
 
 

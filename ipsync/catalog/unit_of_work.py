@@ -29,7 +29,7 @@ from ipsync.catalog.scrubbing import Scrubber
 from ipsync.catalog.sealing import Sealing
 from ipsync.catalog.work import SqlTransaction, SqlView
 from ipsync.policy.ledger import LedgerHead
-from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, CatalogLost
+from ipsync.ports.catalog import CatalogBusy, CatalogCorrupt, CatalogFailure, CatalogLost
 
 T = TypeVar("T")
 
@@ -66,11 +66,12 @@ class SqliteCatalog:
         self._reading_engine = sqlite.reading_engine(path, busy_seconds)
         self._reading = threading.local()
         self._opened: list[Connection] = []
-        self._keep_reserve()
         self._gate = WriterGate(path, busy_seconds)
         self._scrubber = Scrubber(path)
         try:
             self._writing = sqlite.writing_engine(path, busy_seconds).connect()
+            # After SQLite got the room without which it cannot even be opened.
+            self._keep_reserve()
         except BaseException as error:
             self._scrubber.close()
             self._gate.close()
@@ -279,7 +280,8 @@ class SqliteCatalog:
         """
         head, copied = self.read_now(lambda view: view.ledger_head()), self._heads.last()
         if head is not None and copied is not None and copied.sequence < head.sequence:
-            with self._gate:
+            # Whoever holds the gate now copies a head too, if it goes on at all.
+            with contextlib.suppress(CatalogBusy), self._gate:
                 self._copy_head(head)
 
     def _demand_epoch(self) -> int:

@@ -58,7 +58,7 @@ def work_on(
     from ipsync.telemetry import configure_logging
 
     settings = settings_from(ctx, needs=needs)
-    _refuse_other_user(settings)
+    refuse_other_user(settings)
     secrets = [secret.reveal() for secret in settings.secrets.all() if secret]
     undo = configure_logging("info" if frame_of(ctx).debug else "error", "console", secrets)
 
@@ -86,7 +86,7 @@ def _end(message: str, remedy: str = "", code: int = FAILED) -> NoReturn:
     output.fail(message, remedy, code)
 
 
-def _refuse_other_user(settings: "Settings") -> None:
+def refuse_other_user(settings: "Settings") -> None:
     """Root's files among the daemon's would be files that the daemon may neither read nor erase."""
     try:
         owner = settings.database.path.stat().st_uid

@@ -34,12 +34,24 @@ class CatalogBusy(CatalogFailure):
     """Another process held the database too long."""
 
 
+class CatalogFull(CatalogFailure):
+    """The disk has no room left (F3). Reading works, and removing should be tried again."""
+
+
 class CatalogOutdated(CatalogFailure):
     """The database has not the schema of this version; the message names the remedy."""
 
 
 class CatalogCorrupt(CatalogFailure):
     """The database contradicts itself, or its secrets do not fit `state_key` (F5)."""
+
+
+class StateKeyWrong(CatalogCorrupt):
+    """The database is whole as far as is known, but was made with another `state_key`: only the operator can help."""
+
+
+class CatalogMissing(CatalogOutdated):
+    """There is no database."""
 
 
 class CatalogLost(CatalogFailure):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from ipsync.policy.instants import Instant
 from ipsync.ports.source import MediaSink
 
 
@@ -160,4 +161,16 @@ class ContentStore(Protocol):
 
     def size_bytes(self) -> int:
         """How many bytes are stored, by looking."""
+        ...
+
+
+class AgedStore(Protocol):
+    """A store that knows when its files were written, for when nobody knows anything else of them (F5)."""
+
+    def erase_written_before(self, before: Instant, now: Instant) -> Erased:
+        """Erase every file that was written before an instant, or claims to have been written after `now`.
+
+        Raises:
+            StoreBroken: not all of it could be erased.
+        """
         ...

@@ -103,6 +103,21 @@ class Erasure:
         self._look(path[:-1], path[-1:])
         return self._erased()
 
+    def erase_all(self, paths: Collection[tuple[str, ...]]) -> Erased:
+        """Erase many things of any kind, each given as names below the root, and parents they leave empty."""
+        places: dict[tuple[str, ...], list[str]] = {}
+        for path in paths:
+            places.setdefault(path[:-1], []).append(path[-1])
+        partials = places.pop((INCOMING,), [])
+        self._erase_partials(partials)
+        for place, names in places.items():
+            self._erase_below(place, names)
+        self._sync()
+        for place, names in places.items():
+            self._look(place, names)
+        self._look((INCOMING,), partials)
+        return self._erased()
+
     def erase_incoming(self) -> int:
         """Erase all partial downloads and whatever else lies among them. Returns how many."""
         names = self._partial_names()

@@ -5,6 +5,7 @@ durable with its group. What is erased was looked for before it is called gone. 
 what to keep, and nothing but `store.names` makes a path.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
+from ipsync.policy.instants import Instant
 from ipsync.ports.store import ContentKey, Erased, NotStored
 from ipsync.store.disk import (
     DIRECTORY_MODE,
@@ -180,6 +182,24 @@ class FileStore:
         if not names or ".." in names or names[0] == INCOMING:
             raise ValueError("only what lies below the store's root may be erased")
         return self._erasure().erase_at(names)
+
+    def erase_written_before(self, before: Instant, now: Instant) -> Erased:
+        """Erase every file, of whatever kind, that was written before an instant by the clock of its file system.
+
+        For when nobody can tell any more what a file is (F5). What claims to have been written after `now` was
+        written under a wrong clock, and goes too.
+
+        Raises:
+            StoreBroken: not all of it could be erased.
+        """
+        aged: list[tuple[str, ...]] = []
+        with disk_errors("looking for old files"):
+            for names, entry in files_below(self._root, incoming=True):
+                with contextlib.suppress(FileNotFoundError):
+                    written = entry.stat(follow_symlinks=False).st_mtime_ns // 1000
+                    if not before <= written <= now:
+                        aged.append(names)
+        return self._erasure().erase_all(aged)
 
     def discard_incoming(self) -> int:
         """Erase all partial downloads. Returns how many."""

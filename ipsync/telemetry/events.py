@@ -90,6 +90,10 @@ class Event(StrEnum):
     AUDIT_FOUND = "audit.found", "an audit found something that should not be, twice in a row"
 
     MIRROR_LEFT = "mirror.left", "the operator ended the use of the mirror; everything was erased"
+    REAPER_LOOKED = "reaper.looked", "the reaper looked whether the daemon does its work, and what is overdue"
+    REAPER_FENCED = "reaper.fenced", "a daemon that stood still was fenced off; it writes nothing more and ends"
+    REAPER_ERASED = "reaper.erased", "the reaper erased what was overdue, in place of the daemon"
+    REAPER_UNREADABLE = "reaper.unreadable", "the database cannot be read; files past any possible lease are erased"
 
     EXPIRY_DUE = "expiry.due", "stored content reached the end of its time and is erased"
 

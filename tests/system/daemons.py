@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from ipsync.daemon import Daemon
@@ -104,6 +106,29 @@ class DaemonProcess:
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = PATIENCE_SECONDS) -> int:
         self.process.send_signal(number)
         return self.process.wait(seconds)
+
+
+def stop_between_writes(daemon: DaemonProcess, mirror: SiteMirror) -> None:
+    """SIGSTOP, at a moment when the daemon holds neither the gate of writers nor the database."""
+    gate = os.open(mirror.folder / "ipsync.db-writer", os.O_RDWR)
+    try:
+        while True:
+            daemon.process.send_signal(signal.SIGSTOP)
+            wait_for(lambda: state_of(daemon.process.pid) == "T", "it is stopped")
+            try:
+                fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                daemon.process.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+            else:
+                return
+    finally:
+        os.close(gate)
+
+
+def state_of(pid: int) -> str:
+    """The kernel's letter for what a process does: T when it is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 class Systemd:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from ipsync.catalog import open_catalog
-from ipsync.ports.catalog import CatalogBusy
 from tests.fakes.site import STATE_KEY, LiveSite, SiteMirror, stocked_mirror
-from tests.system.daemons import DaemonProcess, served, wait_for
+from tests.system.daemons import DaemonProcess, served, stop_between_writes, wait_for
 from tests.system.test_daemon import refusal
 
 pytestmark = pytest.mark.timeout(120)
@@ -60,17 +59,11 @@ def ledger(mirror: SiteMirror) -> list[tuple[str, int]]:
 def test_F27_a_daemon_that_was_taken_over_while_it_stood_still_writes_nothing_and_ends(mirror: SiteMirror) -> None:
     with DaemonProcess(mirror) as first:
         wait_for(lambda: ("started", 1) in ledger(mirror), "the ledger tells of the start")
-        epoch = 0
-        while not epoch:
-            first.process.send_signal(signal.SIGSTOP)
-            with contextlib.suppress(CatalogBusy):  # it was stopped in the middle of a write: once more
-                second = refusal(mirror)
-                assert second.returncode == 1
-                assert "another ipsync daemon" in second.stderr
-                epoch = begin_epoch(mirror)
-            if not epoch:
-                first.process.send_signal(signal.SIGCONT)
-        assert epoch == 2
+        stop_between_writes(first, mirror)
+        second = refusal(mirror)
+        assert second.returncode == 1
+        assert "another ipsync daemon" in second.stderr
+        assert begin_epoch(mirror) == 2
         before = rows(mirror)
 
         first.process.send_signal(signal.SIGCONT)
