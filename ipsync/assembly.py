@@ -37,6 +37,7 @@ from ipsync.jobs.leave import Leave
 from ipsync.jobs.media import Media
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
+from ipsync.jobs.reachability import Reachability, WatchedSource
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
@@ -45,6 +46,7 @@ from ipsync.policy import ledger
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogFailure, CatalogFull, Transaction, View
+from ipsync.ports.source import Source
 from ipsync.ports.store import ContentKey, Erased
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
@@ -229,8 +231,10 @@ class Works:
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
-        base, rules, source = self.base, self.rules, self.source
+        base, rules = self.base, self.rules
         catalog, clock, metrics = base.catalog, base.clock, base.metrics
+        reachability = Reachability(clock)
+        source: Source = WatchedSource(self.source, reachability)
         drilled = DrillSource(source, catalog, clock)
         self.sync = Sync(drilled, catalog, clock, rules, metrics, lambda: self.believed_requests_per_hour)
         self.confirm = Confirm(drilled, catalog, clock, rules, lambda: self.believed_requests_per_hour)
@@ -238,7 +242,7 @@ class Works:
         self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics, self.tombstones)
         self.media = Media(self.fetcher, catalog, base.store, base.store_lock, clock, rules)
         self.grants = Grants(source, catalog, clock, rules)
-        self.expiry = Expiry(catalog, clock, rules)
+        self.expiry = Expiry(catalog, clock, rules, reachability)
         self.details = Details(drilled, catalog, clock, rules)
         self.orphans = Orphans(catalog, base.store, base.store_lock)
         self.accounts = Accounts(source, catalog, clock, rules)

@@ -1,6 +1,6 @@
 """Many documents at once, in statements that each touch all of them: an account goes (T15), or a listing is short."""
 
-from sqlalchemy import bindparam, func, literal, null, select, update
+from sqlalchemy import Text, bindparam, case, func, literal, null, select, update
 
 from ipsync.catalog.removals import OWED, REMOVAL, RemovalWriting
 from ipsync.catalog.sqlite import insert, one_of
@@ -8,7 +8,7 @@ from ipsync.catalog.tables import table
 from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
-from ipsync.policy.removals import Reason, Scope, Stage
+from ipsync.policy.removals import SEALED, Reason, Scope, Stage
 
 _DOCUMENT = table("document")
 
@@ -30,6 +30,8 @@ _CONFIRM_SUSPICIONS = (
 )
 _REMEMBER_REQUEST = update(REMOVAL).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OWED)).values(reason=bindparam("why"))
 _HELD = select(REMOVAL.c.document_id).where(*_OF_ACCOUNT, one_of(REMOVAL.c.stage, OWED))
+_IS_SEALED = _DOCUMENT.c.state == DocumentState.SEALED.value
+_GRACE = case((_IS_SEALED, bindparam("sealed_grace")), else_=0)
 _OWED = {
     "document_id": _DOCUMENT.c.document_id,
     "account_id": _DOCUMENT.c.account_id,
@@ -40,14 +42,14 @@ _OWED = {
     "first_unsafe_at": _DOCUMENT.c.verified_at,
     "detected_at": bindparam("now"),
     "hidden_at": func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")),
-    "erase_from": _DOCUMENT.c.verified_at + bindparam("erase_age"),
-    "erase_by": _DOCUMENT.c.verified_at + bindparam("window"),
+    "erase_from": _DOCUMENT.c.verified_at + bindparam("erase_age") + _GRACE,
+    "erase_by": _DOCUMENT.c.verified_at + bindparam("window") + _GRACE,
     "confirmed_at": bindparam("now"),
     "files_erased": literal(0),
     "bytes_erased": literal(0),
     "attempts": literal(0),
     "next_try_at": literal(0),
-    "certificate": literal(""),
+    "certificate": case((_IS_SEALED, SEALED), else_=""),
 }
 _OWE = insert(REMOVAL).from_select(
     list(_OWED),
@@ -65,7 +67,7 @@ _DOOM = (
 )
 _UNNAMED = (
     _DOCUMENT.c.account_id == bindparam("of_account"),
-    one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value, DocumentState.STALE.value)),
+    one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value, DocumentState.STALE.value, DocumentState.SEALED.value)),
     _DOCUMENT.c.verified_at < bindparam("before"),
     _DOCUMENT.c.visibility == bindparam("of_visibility"),
 )
@@ -73,7 +75,9 @@ _SUSPECTED = _OWED | {
     "stage": literal(Stage.SUSPECTED.value),
     "detected_at": bindparam("sent_at"),
     "confirmed_at": null(),
-    "certificate": bindparam("evidence"),
+    "certificate": case(
+        (_IS_SEALED, literal(f"{SEALED}; ") + bindparam("evidence", type_=Text)), else_=bindparam("evidence")
+    ),
 }
 _OWE_UNNAMED = insert(REMOVAL).from_select(
     list(_SUSPECTED),
@@ -85,7 +89,7 @@ _HIDE_UNNAMED = (
     update(_DOCUMENT)
     .where(*_UNNAMED)
     .values(
-        state=DocumentState.SUSPECT.value,
+        state=case((_IS_SEALED, DocumentState.SEALED.value), else_=DocumentState.SUSPECT.value),
         absent_at=func.max(func.coalesce(_DOCUMENT.c.absent_at, 0), bindparam("sent_at")),
         hidden_at=func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")),
     )
@@ -111,6 +115,7 @@ class AccountDooming(RemovalWriting):
             now=now,
             erase_age=lease.erase_age,
             window=lease.window,
+            sealed_grace=lease.sealed_grace,
         )
         self._do(_DOOM, of_account=account_id, now=now)
         row = self._row(_COUNT, of_account=account_id)
@@ -141,6 +146,7 @@ class AccountDooming(RemovalWriting):
             evidence=certificate,
             erase_age=lease.erase_age,
             window=lease.window,
+            sealed_grace=lease.sealed_grace,
         )
         return self._do(
             _HIDE_UNNAMED,

@@ -33,6 +33,7 @@ _STATES = {
     "live": "verified and served",
     "suspect": "missing at ipernity, hidden until it is asked again or erased",
     "stale": "not verified in time, hidden until it is",
+    "sealed": "kept, hidden, beyond the law's time, since ipernity answers nobody",
     "doomed": "hidden, being erased",
     "gone": "erased; only its number is remembered",
 }
@@ -147,13 +148,15 @@ class _Shown:
         from ipsync.assembly import site_of
         from ipsync.policy.lease import may_serve
         from ipsync.policy.licenses import LICENSES
+        from ipsync.policy.sealing import sealed_until
 
         self.document = document
         self.files = files
         self.now = now
         lease, facts = works.rules.lease, document.facts
         self.serve_until = lease.serve_until(document.verified_at)
-        self.erase_by = lease.erase_by(document.verified_at)
+        self.erase_by = lease.erase_by(document.verified_at) + lease.grace(document.state)
+        self.sealed_until = sealed_until(document, lease)
         self.is_served = account_is_served and may_serve(lease, document, now)
         self.license = LICENSES[facts.license].name if facts.license in LICENSES else str(facts.license)
         self.link = f"{site_of(works.settings.api.authorize_url)}/doc/{document.account_id}/{document.document_id}"
@@ -174,6 +177,7 @@ class _Shown:
             "verified_at": session.instant_text(document.verified_at),
             "serve_until": session.instant_text(self.serve_until),
             "erase_by": session.instant_text(self.erase_by),
+            "sealed_until": session.instant_text(self.sealed_until),
             "hidden_at": session.instant_text(document.hidden_at),
             "mirrored_at": session.instant_text(document.mirrored_at),
             "renditions": [
@@ -247,7 +251,10 @@ def _print_held(shown: _Shown) -> None:
         ("mirrored", session.moment(document.mirrored_at, now)),
         ("checked", session.moment(document.verified_at, now)),
         ("served until", session.moment(shown.serve_until, now) if shown.is_served else "not served"),
-        ("erased by", f"{session.moment(shown.erase_by, now)}, unless it is checked before"),
+        (
+            "sealed until" if shown.sealed_until else "erased by",
+            f"{session.moment(shown.erase_by, now)}, unless it is checked before",
+        ),
     ]
     if document.hidden_at is not None:
         facts.append(("hidden", session.moment(document.hidden_at, now)))

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 
 
 def is_in_time(entry: "LedgerEntry") -> bool:
-    """Whether a removal was done by the law's instant."""
-    return entry.gone_at is not None and entry.erase_by is not None and entry.gone_at <= entry.erase_by
+    """Whether a removal was done by the law's instant; the deadline of a sealed copy is later than the law's."""
+    return (
+        not is_sealed(entry)
+        and entry.gone_at is not None
+        and entry.erase_by is not None
+        and entry.gone_at <= entry.erase_by
+    )
+
+
+def is_sealed(entry: "LedgerEntry") -> bool:
+    """Whether what was erased had been kept beyond the law's time by `removal.unverified = "seal"`."""
+    return entry.certificate is not None and entry.certificate.startswith("sealed")
 
 
 def verdict(answer: "Answer") -> str:
@@ -67,6 +77,8 @@ def _erased(entry: "LedgerEntry", number: int, now: "Instant") -> str:
     since = entry.first_unsafe_at if entry.first_unsafe_at is not None else entry.at
     law = "" if entry.erase_by is None else f" the law's {session.span(entry.erase_by - since)}"
     inside = "inside" if is_in_time(entry) else "NOT inside"
+    if is_sealed(entry):
+        inside, law = "NOT inside", " the law's time: it was sealed, i.e. kept hidden while ipernity answered nobody"
     return (
         f"{what} erased {session.moment(entry.gone_at, now)}: {entry.reason}, "
         f"{session.counted(entry.files or 0, 'file')}, {session.size_text(entry.size_bytes or 0)}. That is "

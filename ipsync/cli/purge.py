@@ -92,17 +92,23 @@ async def _plan(works: "Works") -> "tuple[Instant, list[Removal]]":
 
 
 def _unrecorded(view: "View", rules: "Rules", now: "Instant", cursor: int) -> "tuple[list[Removal], int | None]":
+    from ipsync.jobs.reachability import OUTAGE_NOTE
     from ipsync.policy.documents import DocumentState
     from ipsync.policy.permission import bar
     from ipsync.policy.removals import Reason, Stage
+    from ipsync.policy.sealing import Outage, may_seal
     from ipsync.policy.sweeping import owe_document, suspect
 
     batch = view.documents_after(cursor, _BATCH)
+    states = {account.account_id: account.state for account in view.accounts()}
+    outage = Outage.decode(view.note(OUTAGE_NOTE))
     found: list[Removal] = []
     for document in batch:
         if document.state is DocumentState.DOOMED:
             continue
-        if now - document.verified_at >= rules.lease.erase_age:
+        if now - document.verified_at >= rules.lease.erase_age + rules.lease.grace(document.state):
+            if may_seal(document, states.get(document.account_id), outage, rules.lease):
+                continue
             found.append(owe_document(document, Reason.EXPIRED, now, rules.lease, Stage.CONFIRMED, "deadline"))
         elif bar(rules.view, document.account_id, document.facts, now):
             found.append(suspect(document, Reason.POLICY_CHANGE, document.verified_at, now, rules.lease, "")[1])

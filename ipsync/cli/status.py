@@ -121,6 +121,7 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "accounts": {state.value: number for state, number in health.accounts.items()},
         "documents": {state.value: number for state, number in figures.documents.items()},
         "tombstones": figures.tombstones,
+        "sealed_until": session.instant_text(health.sealed_until),
         "tripwires": [absences.tripwire_json(tripwire) for tripwire in health.tripwires],
         "open_removals": {stage.value: number for stage, number in figures.open_removals.items()},
         "stored_files": figures.stored_files,
@@ -170,6 +171,7 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
             "being removed",
             _counts({_STAGES[stage.value]: number for stage, number in figures.open_removals.items()}) or "nothing",
         ),
+        *_sealed(health),
         *_tripwires(health),
         ("gone for good", session.counted(figures.tombstones, "document")),
         (
@@ -217,6 +219,21 @@ def _documents(health: "Health") -> str:
     served = counts.pop(DocumentState.LIVE, 0)
     hidden = _counts({state.value: number for state, number in counts.items()})
     return f"{served:,} served" + (f"; hidden: {hidden}" if hidden else "")
+
+
+def _sealed(health: "Health") -> "list[tuple[str, str | Text]]":
+    from rich.text import Text
+
+    from ipsync.policy.documents import DocumentState
+
+    if health.sealed_until is None:
+        return []
+    number = session.counted(health.figures.documents.get(DocumentState.SEALED, 0), "document")
+    told = (
+        f"{number}, hidden: ipernity answers nobody, and removal.unverified keeps them beyond the law's time;\n"
+        f"the first is erased {session.ago(health.sealed_until, health.at)} unless it is verified before"
+    )
+    return [("sealed", Text(told, style="bold red"))]
 
 
 def _tripwires(health: "Health") -> "list[tuple[str, str | Text]]":

@@ -16,7 +16,7 @@ from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
 
-_MISSABLE = {DocumentState.LIVE, DocumentState.STALE}
+_MISSABLE = {DocumentState.LIVE, DocumentState.STALE, DocumentState.SEALED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ def hide_missing(
     told = evidence(len(pages), listing.total, distinct)
     missing = tx.suspect_unnamed(account_id, visibility, started, sent_at, now, rules.lease, told)
     newest = tx.newest_removal()
+    if newest == before:
+        return Absence(missing)
     certificate = Certificate(
         account_id=account_id,
         visibility=visibility,
@@ -77,8 +79,8 @@ def hide_missing(
         distinct=distinct,
         held=held,
         missing=missing,
-        first_removal=before + 1 if newest > before else 0,
-        last_removal=newest if newest > before else 0,
+        first_removal=before + 1,
+        last_removal=newest,
     )
     return Absence(missing, certify(tx, certificate, rules, requests_per_hour, now))
 
@@ -99,8 +101,6 @@ def certify(
         The tripwire that tripped now; None where it did not, or had tripped before and takes these in.
     """
     number = tx.add_certificate(certificate)
-    if not certificate.last_removal:
-        return None
     active = tx.tripwires(account_id=certificate.account_id)
     for tripwire in active:
         if tripwire.holds_questions:

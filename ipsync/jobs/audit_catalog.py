@@ -59,11 +59,13 @@ def look_at_accounts(view: View) -> list[Finding]:
 def look_at_ages(view: View, rules: Rules, now: Instant) -> list[Finding]:
     """Documents that are older than somebody should have let them become; the first thousand of each kind."""
     lease = rules.lease
-    held = set(DocumentState)
+    sealed = {DocumentState.SEALED}
+    held = set(DocumentState) - sealed
     undoomed = held - {DocumentState.DOOMED}
     old: dict[int, Document] = {}
     for age, states in (
         (lease.gone_age, held),
+        (lease.erase_age + tolerance(lease) + lease.sealed_grace, sealed),
         (lease.erase_age + tolerance(lease), undoomed),
         (lease.serve_age + tolerance(lease), {DocumentState.LIVE}),
     ):

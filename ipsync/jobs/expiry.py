@@ -4,16 +4,19 @@ Nobody is asked. What is only old is hidden; what is past the deadline is doomed
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.jobs.media_keeping import key_of
+from ipsync.jobs.reachability import Reachability
+from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import RENDITIONS, Details, Document, DocumentState, RenditionState
 from ipsync.policy.instants import Instant
 from ipsync.policy.permission import bar
 from ipsync.policy.removals import DEADLINE, Reason, Scope, Stage, confirmed
 from ipsync.policy.rules import Rules
+from ipsync.policy.sealing import is_seal_broken, may_seal, sealed
 from ipsync.policy.sweeping import overdue, owe_files, suspect
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
@@ -32,12 +35,14 @@ class ExpiryReport:
     Attributes:
         stale: documents hidden because their lease ran out.
         overdue: documents doomed at the deadline.
+        sealed: documents kept beyond it, hidden, because ipernity answers nobody.
         files: stored files past their TTL.
         details: descriptions and tags past their TTL.
     """
 
     stale: int = 0
     overdue: int = 0
+    sealed: int = 0
     files: int = 0
     details: int = 0
 
@@ -45,14 +50,16 @@ class ExpiryReport:
 class Expiry:
     """The judge of ages."""
 
-    def __init__(self, catalog: Catalog, clock: Clock, rules: Rules) -> None:
+    def __init__(self, catalog: Catalog, clock: Clock, rules: Rules, reachability: Reachability | None = None) -> None:
         """Wire the job.
 
         Args:
             catalog: the durable memory.
             clock: the lease clock.
             rules: thresholds, times to live, the permitted view.
+            reachability: whether ipernity answers; None in a process that asks nothing, which goes by the record.
         """
+        self._reachability = Reachability(clock) if reachability is None else reachability
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
@@ -60,8 +67,10 @@ class Expiry:
     async def run(self) -> ExpiryReport:
         """Hide what is stale, doom what is overdue, owe the erasure of what is past its TTL."""
         report = ExpiryReport()
-        while found := await self._catalog.write(self._doom_overdue):
-            report.overdue += found
+        while await self._catalog.write(partial(self._judge_overdue, report=report)):
+            pass
+        while await self._catalog.write(partial(self._break_seals, report=report)):
+            pass
         while found := await self._catalog.write(self._hide_stale):
             report.stale += found
         for names, ttl in self._rules.ttl.of_renditions():
@@ -71,6 +80,12 @@ class Expiry:
         if report.details:
             # Overwritten is not enough: the words lie in the write-ahead log too (T09).
             await self._catalog.scrub()
+        if report.sealed:
+            _log.error(
+                Event.LEASE_SEALED,
+                "Documents are kept, hidden, beyond their deadline, since ipernity answers nobody.",
+                documents=report.sealed,
+            )
         if report.stale or report.overdue:
             _log.warning(
                 Event.LEASE_EXPIRED,
@@ -117,20 +132,48 @@ class Expiry:
         tx.update_documents([replace(entry, state=DocumentState.STALE, hidden_at=now) for entry in stale])
         return len(stale)
 
-    def _doom_overdue(self, tx: Transaction) -> int:
+    def _judge_overdue(self, tx: Transaction, report: ExpiryReport) -> int:
+        """Seal what may be sealed of what reached its deadline, doom the rest. Returns how many there were."""
         now, lease = self._clock.now(), self._rules.lease
         held = {DocumentState.LIVE, DocumentState.STALE, DocumentState.SUSPECT}
+        outage = self._reachability.keep(tx)
         found = tx.documents_unverified_since(now - lease.erase_age + 1, _BATCH, states=held)
+        states = _account_states(tx) if found and outage.lasts else {}
+        kept = [entry for entry in found if may_seal(entry, states.get(entry.account_id), outage, lease)]
+        tx.update_documents([sealed(entry, now) for entry in kept])
+        going = [entry for entry in found if entry not in kept] if kept else found
+        self._doom(tx, going, now)
+        report.sealed += len(kept)
+        report.overdue += len(going)
+        return len(found)
+
+    def _break_seals(self, tx: Transaction, report: ExpiryReport) -> int:
+        """Doom sealed documents whose time is up, or that nobody will verify. Returns how many."""
+        now, lease = self._clock.now(), self._rules.lease
+        only = {DocumentState.SEALED}
+        if not tx.documents_unverified_since(now + 1, 1, states=only):
+            return 0
+        outage = self._reachability.keep(tx)
+        found = tx.documents_unverified_since(now - lease.erase_age - lease.sealed_grace + 1, _BATCH, states=only)
+        for account_id, state in _account_states(tx).items():
+            if len(found) < _BATCH and is_seal_broken(state, outage, lease, now):
+                found += tx.documents_unverified_since(now + 1, _BATCH, states=only, account_id=account_id)
+        found = list({entry.document_id: entry for entry in found}.values())
+        self._doom(tx, found, now)
+        report.overdue += len(found)
+        return len(found)
+
+    def _doom(self, tx: Transaction, found: Sequence[Document], now: Instant) -> None:
+        lease = self._rules.lease
         pairs = [overdue(entry, now, lease) for entry in found]
         tx.update_documents([doomed for doomed, _ in pairs])
         # A suspicion that nobody answered keeps its own reason: what was suspected is not merely old.
         suspicions = tx.removals(
-            stages={Stage.SUSPECTED}, document_ids=[entry.document_id for entry in found], limit=_BATCH
+            stages={Stage.SUSPECTED}, document_ids=[entry.document_id for entry in found], limit=2 * _BATCH
         )
         tx.update_removals([confirmed(entry, now, DEADLINE) for entry in suspicions])
         suspected = {entry.document_id for entry in suspicions}
         tx.add_removals([owed for _, owed in pairs if owed.document_id not in suspected])
-        return len(found)
 
     async def _expire_files(self, names: tuple[str, ...], before: Instant, reason: Reason) -> int:
         files = 0
@@ -199,6 +242,10 @@ class Expiry:
         _log.error(
             Event.REMOVAL_OPENED, "Hidden documents were not owed to be erased; now they are.", documents=len(hidden)
         )
+
+
+def _account_states(view: View) -> dict[int, AccountState]:
+    return {account.account_id: account.state for account in view.accounts()}
 
 
 def _after(view: View, cursor: int) -> list[Document]:

@@ -8,6 +8,7 @@ from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Duration, Instant, seconds
 from ipsync.policy.lease import Lease
 from ipsync.policy.planning import SweepPlan, plan_sweeps
+from ipsync.policy.sealing import sealed_until
 from ipsync.policy.tripwire import Tripwire
 from ipsync.ports.catalog import Catalog, Figures, JobRun, View
 from ipsync.ports.clock import Clock
@@ -30,6 +31,7 @@ class Health:
         accounts: how many accounts are in each state.
         job_runs: the newest run of each job.
         tripwires: mass disappearances that are not settled, newest first.
+        sealed_until: when the first sealed document is erased unless it is verified before, or None.
     """
 
     at: Instant
@@ -41,6 +43,7 @@ class Health:
     accounts: Mapping[AccountState, int]
     job_runs: Mapping[str, JobRun]
     tripwires: Sequence[Tripwire] = ()
+    sealed_until: Instant | None = None
 
     @property
     def is_lawful(self) -> bool:
@@ -62,11 +65,15 @@ async def read_health(catalog: Catalog, clock: Clock, lease: Lease, requests_per
 
 def _read(view: View, now: Instant, lease: Lease, requests_per_hour: float) -> Health:
     figures = view.figures()
-    oldest = view.documents_unverified_since(now + 1, 1, states=set(DocumentState))
-    deadlines = [lease.erase_by(entry.verified_at) for entry in oldest]
+    # What is sealed has a deadline of its own, by the operator's choice: it is told apart, not counted as missed.
+    only, others = {DocumentState.SEALED}, set(DocumentState) - {DocumentState.SEALED}
+    oldest = view.documents_unverified_since(now + 1, 1, states=others)
+    kept = view.documents_unverified_since(now + 1, 1, states=only)
+    deadlines = [lease.erase_by(entry.verified_at) + lease.grace(entry.state) for entry in (*oldest, *kept)]
     if figures.nearest_erase_by is not None:
         deadlines.append(figures.nearest_erase_by)
-    late = view.documents_unverified_since(now - lease.gone_age, _COUNTED_AT_MOST, states=set(DocumentState))
+    late = view.documents_unverified_since(now - lease.gone_age, _COUNTED_AT_MOST, states=others)
+    late += view.documents_unverified_since(now - lease.gone_age - lease.sealed_grace, _COUNTED_AT_MOST, states=only)
     accounts: dict[AccountState, int] = {}
     for account in view.accounts():
         accounts[account.state] = accounts.get(account.state, 0) + 1
@@ -80,6 +87,7 @@ def _read(view: View, now: Instant, lease: Lease, requests_per_hour: float) -> H
         accounts=accounts,
         job_runs=view.job_runs(),
         tripwires=view.tripwires(),
+        sealed_until=sealed_until(kept[0], lease) if kept else None,
     )
 
 

@@ -58,7 +58,10 @@ def _plan(view: View, answer: ListingPage, rules: Rules, now: int) -> PagePlan:
 def _count_unseen(view: View, turn: Turn, seen: set[int]) -> int:
     listing, count, cursor = turn.listing, 0, 0
     while batch := view.documents_after(
-        cursor, _BATCH, account_id=listing.account_id, states={DocumentState.LIVE, DocumentState.STALE}
+        cursor,
+        _BATCH,
+        account_id=listing.account_id,
+        states={DocumentState.LIVE, DocumentState.STALE, DocumentState.SEALED},
     ):
         cursor = batch[-1].document_id
         count += sum(

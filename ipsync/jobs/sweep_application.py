@@ -126,7 +126,7 @@ def hides_more(view: View, turn: Turn, answer: ListingPage) -> bool:
     unseen = view.documents_unverified_since(
         listing.sweep_started_at or answer.sent_at,
         1,
-        states={DocumentState.LIVE, DocumentState.STALE},
+        states={DocumentState.LIVE, DocumentState.STALE, DocumentState.SEALED},
         account_id=listing.account_id,
         visibility=listing.visibility,
     )

@@ -42,7 +42,7 @@ NOTE = "tombstones outside"
 EVIDENCE = "tombstone outside the database"
 
 _BATCH = 500
-_SHOWN_STATES = (DocumentState.LIVE, DocumentState.SUSPECT, DocumentState.STALE)
+_SHOWN_STATES = (DocumentState.LIVE, DocumentState.SUSPECT, DocumentState.STALE, DocumentState.SEALED)
 
 
 @dataclass(slots=True)

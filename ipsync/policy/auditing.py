@@ -170,7 +170,7 @@ def tolerance(lease: Lease) -> Duration:
 
 def judge_age(document: Document, lease: Lease, now: Instant) -> Kind | None:
     """What the age of a held document says of those who should have acted (I1, I2)."""
-    age = now - document.verified_at
+    age = now - document.verified_at - lease.grace(document.state)
     if age >= lease.gone_age:
         return Kind.PAST_DEADLINE
     if age >= lease.erase_age + tolerance(lease) and document.state is not DocumentState.DOOMED:

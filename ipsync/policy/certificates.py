@@ -26,7 +26,7 @@ class Certificate:
         held: documents of the account that were held and not doomed, before.
         missing: those of them that were hidden for this.
         first_removal: the removals that arose are the account's from this number...
-        last_removal: ...to this one; 0 and 0 where each was owed already.
+        last_removal: ...to this one.
     """
 
     account_id: int

@@ -47,6 +47,7 @@ class DocumentState(StrEnum):
     LIVE = "live"
     SUSPECT = "suspect"  # absent from the permitted view: hidden, waiting for confirmation
     STALE = "stale"  # the lease ran out: hidden, still renewable
+    SEALED = "sealed"  # likewise, and kept beyond the deadline since ipernity answers nobody (`policy.sealing`)
     DOOMED = "doomed"  # must be erased; irrevocable
 
 

@@ -20,9 +20,12 @@ class Lease:
 
     Attributes:
         window: W, the law: nothing is stored longer after its owner removed it.
+        seal_max: the longest that a sealed copy is kept, hidden, beyond the law if need be (`policy.sealing`); None
+            where nothing is ever sealed.
     """
 
     window: Duration
+    seal_max: Duration | None = None
 
     def __post_init__(self) -> None:
         """Refuse a window in which the thresholds would fall together."""
@@ -48,6 +51,15 @@ class Lease:
     def gone_age(self) -> Duration:
         """By this age erasing is done (23/24 W)."""
         return self.window * 23 // _PARTS
+
+    @property
+    def sealed_grace(self) -> Duration:
+        """How much later than others a sealed copy is erased; 0 where nothing is ever sealed."""
+        return 0 if self.seal_max is None else max(0, self.seal_max - self.window)
+
+    def grace(self, state: DocumentState) -> Duration:
+        """How much later than others a copy in this state is erased."""
+        return self.sealed_grace if state is DocumentState.SEALED else 0
 
     def serve_until(self, verified_at: Instant) -> Instant:
         """The instant from which a copy verified at `verified_at` is hidden."""

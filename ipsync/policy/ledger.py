@@ -199,7 +199,7 @@ _KNOWN_WORDS = frozenset(
                 *(scope.value for scope in Scope),
                 "a account answer asked audit confirmed configuration count deadline details distinct doc drill error",
                 "expected first found get getlist given grant hidden id ids key lacking last law listing missing",
-                "named none owner page pages policy public removal removed replaced request requested s sampled",
+                "named none owner page pages policy public removal removed replaced request requested s sampled sealed",
                 "sampling sweep swept test tripwire total user without",
             )
         ).lower(),

@@ -106,6 +106,9 @@ def is_due(removal: Removal, now: Instant) -> bool:
 DEADLINE = "deadline"
 """The evidence where nobody confirmed: time was up."""
 
+SEALED = "sealed"
+"""Joins the evidence where a copy was kept beyond the law's time by `removal.unverified = "seal"`."""
+
 
 def confirmed(removal: Removal, now: Instant, evidence: str, reason: Reason | None = None) -> Removal:
     """A suspicion that has become certain, to be erased at once.

@@ -17,10 +17,10 @@ from ipsync.policy.documents import (
     RenditionState,
     Tombstone,
 )
-from ipsync.policy.instants import Instant
+from ipsync.policy.instants import Duration, Instant
 from ipsync.policy.lease import Lease, observation_applies
 from ipsync.policy.permission import PermittedView, bar, reason_for
-from ipsync.policy.removals import DEADLINE, OWN_REASONS, Reason, Removal, Scope, Stage
+from ipsync.policy.removals import DEADLINE, OWN_REASONS, SEALED, Reason, Removal, Scope, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def renews(document: Document, sent_at: Instant, lease: Lease, now: Instant) -> 
 
     At the age at which erasing starts nothing calls a copy back, whether or not a job has looked at it yet.
     """
-    if now - document.verified_at >= lease.erase_age:
+    if now - document.verified_at >= lease.erase_age + lease.grace(document.state):
         return False
     return sent_at >= document.verified_at and observation_applies(document, sent_at)
 
@@ -171,7 +171,7 @@ def _compare(
         plan.updated.append(hidden)
         plan.removals.append(removal)
         return
-    if document.state is DocumentState.SUSPECT:
+    if document.state in (DocumentState.SUSPECT, DocumentState.SEALED):
         plan.withdrawn.append(document.document_id)
     is_same = item.document_id in held.same or item.facts == document.facts
     if is_same and document.state is DocumentState.LIVE:
@@ -278,13 +278,18 @@ def suspect(
         certificate: the evidence, without content.
     """
     certain = reason in OWN_REASONS
+    # A sealed copy is hidden already, and past the deadline of others: it waits for confirmation as it is.
+    suspected = DocumentState.SEALED if document.state is DocumentState.SEALED else DocumentState.SUSPECT
     hidden = replace(
         document,
-        state=DocumentState.DOOMED if certain else DocumentState.SUSPECT,
+        state=DocumentState.DOOMED if certain else suspected,
         absent_at=max(sent_at, document.absent_at or 0),
         hidden_at=document.hidden_at if document.hidden_at is not None else now,
     )
-    removal = owe_document(hidden, reason, now, lease, Stage.CONFIRMED if certain else Stage.SUSPECTED, certificate)
+    if document.state is DocumentState.SEALED:
+        certificate = f"{SEALED}; {certificate}" if certificate else SEALED
+    stage = Stage.CONFIRMED if certain else Stage.SUSPECTED
+    removal = _owe(hidden, reason, now, lease, stage, certificate, lease.grace(document.state))
     return hidden, removal if certain else replace(removal, detected_at=sent_at)
 
 
@@ -294,7 +299,9 @@ def overdue(document: Document, now: Instant, lease: Lease) -> tuple[Document, R
     Nothing is known but its last verification; from then on it may have been withdrawn.
     """
     doomed = doom(document, now)
-    owed = owe_document(doomed, Reason.EXPIRED, now, lease, Stage.CONFIRMED, DEADLINE)
+    is_sealed = document.state is DocumentState.SEALED
+    evidence = f"{SEALED}; {DEADLINE}" if is_sealed else DEADLINE
+    owed = _owe(doomed, Reason.EXPIRED, now, lease, Stage.CONFIRMED, evidence, lease.grace(document.state))
     return doomed, replace(owed, first_unsafe_at=document.verified_at)
 
 
@@ -308,6 +315,12 @@ def owe_document(
     document: Document, reason: Reason, now: Instant, lease: Lease, stage: Stage, certificate: str = ""
 ) -> Removal:
     """The obligation to erase a whole document, with the deadlines of its own last verification."""
+    return _owe(document, reason, now, lease, stage, certificate, lease.grace(document.state))
+
+
+def _owe(
+    document: Document, reason: Reason, now: Instant, lease: Lease, stage: Stage, certificate: str, grace: Duration
+) -> Removal:
     return Removal(
         document_id=document.document_id,
         account_id=document.account_id,
@@ -317,8 +330,8 @@ def owe_document(
         first_unsafe_at=now if reason in OWN_REASONS else document.verified_at,
         detected_at=now,
         hidden_at=document.hidden_at if document.hidden_at is not None else now,
-        erase_from=lease.erase_from(document.verified_at),
-        erase_by=lease.erase_by(document.verified_at),
+        erase_from=lease.erase_from(document.verified_at) + grace,
+        erase_by=lease.erase_by(document.verified_at) + grace,
         confirmed_at=None if stage is Stage.SUSPECTED else now,
         certificate=certificate,
     )

@@ -18,6 +18,7 @@ from ipsync.policy.tripwire import Limits
 from ipsync.settings.problems import Problem
 from ipsync.settings.secrets import Secrets
 from ipsync.settings.sections import (
+    SEAL,
     TESTING,
     AgreementEntry,
     Api,
@@ -109,7 +110,9 @@ class Settings:
 
     def lease(self) -> Lease:
         """The thresholds that follow from the window (design §3)."""
-        return Lease(window=self.removal.window)
+        return Lease(
+            window=self.removal.window, seal_max=self.removal.seal_max if self.removal.unverified == SEAL else None
+        )
 
     def rules(self) -> Rules:
         """Everything policy that the jobs are given."""

@@ -69,6 +69,7 @@ class Event(StrEnum):
     SYNC_REJECTED = "sync.rejected", "one entry of a listing was refused, e.g. another member's document"
 
     POLICY_APPLIED = "policy.applied", "documents left the permitted view by our own configuration"
+    LEASE_SEALED = "lease.sealed", "documents are kept, hidden, beyond their deadline, since ipernity answers nobody"
     LEASE_EXPIRED = "lease.expired", "leases ran out; documents are hidden, or owed to erasure"
 
     CONFIRM_UNANSWERED = "confirm.unanswered", "ipernity did not say what became of a hidden document"

@@ -22,7 +22,7 @@ from ipsync.telemetry.events import Event
 from ipsync.telemetry.redaction import process_redactor
 
 OURS = "ipsync"
-_EXTRA = "ipsync_fields"
+_GRACE = "ipsync_fields"
 _MICROSECONDS = 1_000_000
 _RESERVED = ("timestamp", "level", "event", "message", "logger", "exception")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -80,7 +80,7 @@ class Log:
         fields: dict[str, object],
     ) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, message, exc_info=cause, extra={_EXTRA: (event, fields)})
+            self._logger.log(level, message, exc_info=cause, extra={_GRACE: (event, fields)})
 
 
 def get_log(name: str) -> Log:
@@ -155,7 +155,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             lost = logging.LogRecord(
                 _DROPPED, logging.ERROR, record.pathname, record.lineno, "A log record was lost.", (), None
             )
-            setattr(lost, _EXTRA, (Event.LOG_FAILED, {"source": record.name, "line": record.lineno}))
+            setattr(lost, _GRACE, (Event.LOG_FAILED, {"source": record.name, "line": record.lineno}))
             self.handle(lost)
 
 
@@ -192,7 +192,7 @@ def _formatter(layout: str, *, colors: bool) -> logging.Formatter:
 def _compose(_logger: WrappedLogger, _method: str, given: EventDict) -> EventDict:
     """Build the record that is written from the one logging made, everything redacted."""
     record: logging.LogRecord = given["_record"]
-    extra: tuple[Event, dict[str, object]] = getattr(record, _EXTRA, (Event.LIBRARY, {}))
+    extra: tuple[Event, dict[str, object]] = getattr(record, _GRACE, (Event.LIBRARY, {}))
     event, fields = extra
     written: EventDict = {
         "timestamp": rfc3339(int(record.created * _MICROSECONDS)),

@@ -127,6 +127,7 @@ def _ages(lease: Lease) -> Mapping[str, Duration]:
         "erasing_from": lease.erase_age,
         "erased_by": lease.gone_age,
         "law": lease.window,
+        "sealed_at_most": lease.seal_max or 0,
     }
 
 

@@ -21,6 +21,7 @@ from ipsync.jobs.grants import Grants, GrantsReport
 from ipsync.jobs.media import Media, MediaReport
 from ipsync.jobs.orphans import Orphans, OrphansReport
 from ipsync.jobs.purge import Purge, PurgeReport
+from ipsync.jobs.reachability import Reachability, WatchedSource
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync, SyncReport
 from ipsync.jobs.tombstones import Tombstones
@@ -147,17 +148,19 @@ class Household:
         """Wire the jobs anew, as a reload or restart does."""
         self.rules = rules
         catalog, clock = self.catalog, self.clock
-        self._sync = Sync(self.source, catalog, clock, rules, self.metrics, lambda: self.requests_per_hour)
-        self._confirm = Confirm(self.source, catalog, clock, rules, lambda: self.requests_per_hour)
+        self.reachability = Reachability(clock)
+        source = WatchedSource(self.source, self.reachability)
+        self._sync = Sync(source, catalog, clock, rules, self.metrics, lambda: self.requests_per_hour)
+        self._confirm = Confirm(source, catalog, clock, rules, lambda: self.requests_per_hour)
         self.tombstones = Tombstones(catalog, self.outside, clock, rules)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
         self._purge = Purge(catalog, self.store, self.store_lock, clock, rules, self.metrics, self.tombstones)
         self._media = Media(self.media_source, catalog, self.store, self.store_lock, clock, rules)
-        self._grants = Grants(self.source, catalog, clock, rules)
-        self._expiry = Expiry(catalog, clock, rules)
-        self._details = Details(self.source, catalog, clock, rules)
+        self._grants = Grants(source, catalog, clock, rules)
+        self._expiry = Expiry(catalog, clock, rules, self.reachability)
+        self._details = Details(source, catalog, clock, rules)
         self._orphans = Orphans(catalog, self.store, self.store_lock)
-        self.accounts = Accounts(self.source, catalog, clock, rules)
+        self.accounts = Accounts(source, catalog, clock, rules)
 
     def configure_view(self, **changes: object) -> None:
         """Change what is permitted, e.g. `renditions=("240",)`."""

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from ipsync.catalog import SqliteCatalog
 from ipsync.policy.documents import Document, DocumentState, Visibility
+from ipsync.policy.instants import DAY
+from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason, Stage
 from ipsync.policy.sweeping import suspect
 from ipsync.ports.catalog import Transaction
-from tests.fakes.catalogs import LEASE, NOW, a_document, a_removal, an_account, fresh_catalog
+from tests.fakes.catalogs import NOW, a_document, a_removal, an_account, fresh_catalog
 
+SEAL = Lease(DAY, 7 * DAY)
 BEFORE, SENT, LATER = NOW, NOW + 5, NOW + 7
 INSTANTS = st.integers(NOW - 3, NOW + 9)
 
@@ -51,33 +54,37 @@ def test_F13_the_statement_agrees_with_the_rule(shared: SqliteCatalog, held: lis
     removals = [a_removal(held[index].document_id, held[index].account_id) for index in owed if index < len(held)]
     owed_ids = {removal.document_id for removal in removals}
 
-    def expected(document: Document) -> Document:
-        unnamed = (
+    def is_unnamed(document: Document) -> bool:
+        return (
             document.account_id == 1
             and document.facts.visibility is Visibility.PUBLIC
-            and document.state in (DocumentState.LIVE, DocumentState.STALE)
+            and document.state in (DocumentState.LIVE, DocumentState.STALE, DocumentState.SEALED)
             and document.verified_at < BEFORE
         )
-        return suspect(document, Reason.UNSHARED, SENT, LATER, LEASE, "pages=1")[0] if unnamed else document
+
+    def expected(document: Document) -> Document:
+        if not is_unnamed(document):
+            return document
+        return suspect(document, Reason.UNSHARED, SENT, LATER, SEAL, "pages=1")[0]
 
     def work(tx: Transaction) -> None:
         tx.add_documents(held)
         tx.add_removals(
             [a_removal(number, next(d.account_id for d in held if d.document_id == number)) for number in owed_ids]
         )
-        hidden = tx.suspect_unnamed(1, Visibility.PUBLIC, BEFORE, SENT, LATER, LEASE, "pages=1")
+        hidden = tx.suspect_unnamed(1, Visibility.PUBLIC, BEFORE, SENT, LATER, SEAL, "pages=1")
         after = {document.document_id: expected(document) for document in held}
         assert tx.documents(after) == after
-        changed = [document for document in held if after[document.document_id] != document]
-        assert hidden == len(changed)
+        unnamed = [document for document in held if is_unnamed(document)]
+        assert hidden == len(unnamed)
         new = {
             removal.document_id: replace(removal, removal_id=0)
             for removal in tx.removals(stages=set(Stage))
             if removal.document_id not in owed_ids
         }
         assert new == {
-            document.document_id: suspect(document, Reason.UNSHARED, SENT, LATER, LEASE, "pages=1")[1]
-            for document in changed
+            document.document_id: suspect(document, Reason.UNSHARED, SENT, LATER, SEAL, "pages=1")[1]
+            for document in unnamed
             if document.document_id not in owed_ids
         }
         raise Undo
