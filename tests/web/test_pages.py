@@ -146,7 +146,7 @@ async def test_T16_programs_get_the_same_as_json(shown, client):
         assert found["removal_seconds"]["law"] == 86400
         assert found["kept"]["visibility"] == ["public"]
         assert found["now"]["members"] == 1
-        assert found["now"]["documents"] == {"live": 1, "suspect": 0, "stale": 0, "doomed": 0}
+        assert found["now"]["documents"] == {"live": 1, "suspect": 0, "stale": 0, "sealed": 0, "doomed": 0}
         assert found["policy"] == OPERATOR.privacy_policy
 
 
