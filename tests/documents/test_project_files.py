@@ -147,3 +147,13 @@ def test_commands_beside_the_service_run_like_it() -> None:
     script = read("systemd/ipsync-as-service")
     for key in ("DynamicUser", "User", "UMask", "StateDirectory", "StateDirectoryMode", "LimitCORE", "LoadCredential"):
         assert re.findall(rf"--property={key}=(\S+)", script) == _values(key), key
+
+
+def test_the_changelog_dates_every_version_and_tells_each_kind_of_change_once() -> None:
+    versions = re.split(r"^## ", read("CHANGELOG.md"), flags=re.MULTILINE)[1:]
+    assert versions[0].startswith("[Unreleased]\n")
+    for version in versions[1:]:
+        assert re.match(r"\[\d+\.\d+\.\d+] - \d{4}-\d\d-\d\d\n", version), version.partition("\n")[0]
+    for version in versions:
+        kinds = re.findall(r"^### (.+)$", version, re.MULTILINE)
+        assert len(kinds) == len(set(kinds)), version.partition("\n")[0]

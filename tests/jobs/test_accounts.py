@@ -94,6 +94,20 @@ async def test_only_what_is_active_can_be_paused_and_only_what_is_paused_resumed
         await house.accounts.remove(8)
 
 
+async def test_T12_nothing_is_asked_or_held_of_members_who_did_not_authorize(house: Household) -> None:
+    mine = await house.member(7, 3)
+    house.source.add_account(8)
+    theirs = house.source.add_documents(8, 3)
+    addresses = {house.source.documents[number].file(name).url for number in theirs for name in ("240", "original")}
+    for _ in range(3):
+        await house.tick()
+        house.passes(HOUR)
+    assert {asked.account_id for asked in house.source.asked} <= {0, 7}
+    assert not {asked.subject for asked in house.source.calls("doc.get")} & set(theirs)
+    assert not set(house.media_source.fetched) & addresses
+    assert set(house.held()) == set(mine)
+
+
 async def test_T19_who_leaves_is_erased_here_and_nowhere_else(house: Household) -> None:
     mine, theirs = await house.member(7, 2), await house.member(8, 1)
     await house.mirror()

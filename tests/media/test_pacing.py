@@ -22,7 +22,9 @@ def test_a_limit_below_a_byte_is_refused() -> None:
     bytes_per_second=st.integers(1_000, 10_000_000),
     chunks=st.lists(st.tuples(st.integers(1, 65_536), st.integers(0, 3 * SECOND)), min_size=1, max_size=60),
 )
-def test_no_stretch_of_time_carries_more_than_the_limit(bytes_per_second: int, chunks: list[tuple[int, int]]) -> None:
+def test_T22_no_stretch_of_time_carries_more_than_the_limit(
+    bytes_per_second: int, chunks: list[tuple[int, int]]
+) -> None:
     clock = FakeClock()
     bandwidth = Bandwidth(bytes_per_second, clock)
     passed: list[tuple[int, int]] = []
@@ -39,7 +41,7 @@ def test_no_stretch_of_time_carries_more_than_the_limit(bytes_per_second: int, c
             carried += size_bytes
 
 
-def test_downloads_share_one_limit() -> None:
+def test_T22_downloads_share_one_limit() -> None:
     clock = FakeClock()
     bandwidth = Bandwidth(1_000_000, clock)
     waits = [bandwidth.spend(500_000) for _ in range(4)]

@@ -48,6 +48,15 @@ async def test_a_document_has_the_shape_of_the_contract(shown, client):
     }
 
 
+async def test_T22_no_address_of_a_media_host_is_given_to_anyone(shown, client):
+    for path in ("/v1/documents", "/v1/documents/5", "/media/5/240", "/privacy", "/metrics"):
+        answer = await client.get(path)
+        assert answer.status == 200
+        told = answer.text if path != "/media/5/240" else ""
+        assert "u1.ipernity.com" not in told + str(answer.headers)
+        assert "secret" not in told.replace("api_secret", "") + str(answer.headers)
+
+
 async def test_one_document_has_its_details_when_they_are_held(shown, client):
     bare = (await client.get("/v1/documents/5")).json()
     assert (bare["media"], bare["safety"], bare["posted_at"]) == ("photo", 1, "2027-01-14T08:00:00.000Z")
