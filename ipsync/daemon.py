@@ -11,24 +11,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from ipsync.assembly import (
-    Base,
-    KeyUseChangedError,
-    Works,
-    erase_without_database,
-    open_base,
-    open_works,
-    operator_of,
-    refuse_other_use,
-    web_parts,
-)
+from ipsync.assembly import Works, open_works, operator_of, web_parts
+from ipsync.base import Base, KeyUseChangedError, erase_without_database, open_base, refuse_other_use
 from ipsync.clock import monotonic_microseconds
 from ipsync.jobs.health import Health, publish, read_health, status_line
 from ipsync.jobs.leave import refuse_where_left
 from ipsync.policy.instants import SECOND, Duration, rfc3339, seconds
 from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, CatalogMissing, StateKeyWrong
 from ipsync.ports.store import ContentKey, StoreFailure
-from ipsync.process import OneProcessLock, ServiceNotifier
+from ipsync.process import Holder, OneProcessLock, ServiceNotifier
 from ipsync.schedule import Nudge, Schedule, period_of
 from ipsync.settings import Settings, SettingsInvalid
 from ipsync.telemetry import Event, configure_logging, get_log
@@ -45,7 +36,6 @@ STOP_PATIENCE: Duration = 20 * SECOND
 LOCK_PATIENCE: Duration = 15 * SECOND
 """How long a start waits for a command that works on the same database."""
 
-_LOCK_PAUSE_SECONDS = 0.1
 _LOOK_PATIENCE_SECONDS = 300.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -136,39 +126,34 @@ class Daemon:
 
     async def _take(self, lock: OneProcessLock) -> bool:
         """Take the lock, waiting a little for a command to end. Returns False when asked to stop meanwhile."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds(LOCK_PATIENCE)
-        told = False
-        while not self._stopping:
-            try:
-                if lock.take(COMMAND):
-                    return True
-            except FileNotFoundError:
+        database = self._settings.database.path
+
+        def wait_for(holder: Holder) -> None:
+            if holder.command == COMMAND:
                 raise DaemonRefusedError(
-                    f"there is no folder {lock.path.parent} for the database: make it, or change database.url"
-                ) from None
-            except OSError as error:
-                raise DaemonRefusedError(
-                    f"{lock.path} cannot be used ({error.strerror}): the daemon's user must be able to read and write "
-                    "the database and its folder"
-                ) from error
-            holder = lock.holder()
-            if holder is not None and holder.command == COMMAND:
-                raise DaemonRefusedError(
-                    f"another ipsync daemon (process {holder.pid}) works on {self._settings.database.path}: stop it "
+                    f"another ipsync daemon (process {holder.pid}) works on {database}: stop it "
                     "first, or give this one a database of its own (database.url)"
                 )
-            if loop.time() >= until:
-                raise DaemonRefusedError(
-                    f"{holder or 'another process'} works on {self._settings.database.path}: "
-                    "start the daemon when it has ended"
-                )
-            if holder is not None and not told:
-                told = True
-                _log.warning(Event.DAEMON_STARTING, f"Waiting for {holder} to end.", pid=holder.pid)
-                self._notifier.tell(f"STATUS=waiting for {holder} to end")
-            await asyncio.sleep(_LOCK_PAUSE_SECONDS)
-        return False
+            _log.warning(Event.DAEMON_STARTING, f"Waiting for {holder} to end.", pid=holder.pid)
+            self._notifier.tell(f"STATUS=waiting for {holder} to end")
+
+        try:
+            if await lock.take_patiently(COMMAND, seconds(LOCK_PATIENCE), wait_for, lambda: self._stopping):
+                return True
+        except FileNotFoundError:
+            raise DaemonRefusedError(
+                f"there is no folder {lock.path.parent} for the database: make it, or change database.url"
+            ) from None
+        except OSError as error:
+            raise DaemonRefusedError(
+                f"{lock.path} cannot be used ({error.strerror}): the daemon's user must be able to read and write "
+                "the database and its folder"
+            ) from error
+        if self._stopping:
+            return False
+        raise DaemonRefusedError(
+            f"{lock.holder() or 'another process'} works on {database}: start the daemon when it has ended"
+        )
 
     async def _live(self) -> int:
         _log.info(Event.DAEMON_STARTING, "The daemon starts.", configuration=str(self._settings.file))

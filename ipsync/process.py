@@ -3,18 +3,20 @@
 Knows nothing of ipsync's work; decides nothing but who was first.
 """
 
+import asyncio
 import ctypes
 import fcntl
 import os
 import resource
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_DUMPABLE = 4
 _HOLDER_BYTES = 256
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,42 @@ class OneProcessLock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()} {command}\n".encode()[:_HOLDER_BYTES], 0)
         return True
+
+    async def take_patiently(
+        self,
+        command: str,
+        patience_seconds: float,
+        on_wait: Callable[[Holder], None],
+        is_over: Callable[[], bool],
+    ) -> bool:
+        """Take the lock, waiting for a process that holds it.
+
+        Args:
+            command: what this process runs.
+            patience_seconds: how long to wait at most.
+            on_wait: told once who holds it; what it raises ends the waiting.
+            is_over: asked again and again whether to give up.
+
+        Returns:
+            False where the patience was over, or `is_over` said so.
+
+        Raises:
+            OSError: the file cannot be made or opened.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience_seconds
+        told = False
+        while not is_over():
+            if self.take(command):
+                return True
+            holder = self.holder()
+            if holder is not None and not told:
+                told = True
+                on_wait(holder)
+            if loop.time() >= until:
+                return False
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return False
 
     def release(self) -> None:
         """Let another take it."""

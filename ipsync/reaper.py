@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from ipsync.assembly import Base, erase_without_database, make_room, open_base
+from ipsync.base import Base, erase_without_database, make_room, open_base
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.purge import Purge, PurgeReport
 from ipsync.jobs.tombstones import Tombstones

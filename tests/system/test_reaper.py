@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ipsync import assembly
+from ipsync import base
 from ipsync.clock import SystemClock
 from ipsync.policy.reaping import Keeper
 from ipsync.process import OneProcessLock
@@ -54,7 +54,7 @@ def mirror(_stock: SiteMirror, tmp_path: Path) -> Iterator[SiteMirror]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reaper that waits less for a sign of life, and for a database that another process holds."""
     monkeypatch.setattr("ipsync.reaper.second_look", lambda _lease: 300_000)
-    monkeypatch.setattr(assembly, "open_catalog", partial(assembly.open_catalog, busy_seconds=0.3))
+    monkeypatch.setattr(base, "open_catalog", partial(base.open_catalog, busy_seconds=0.3))
 
 
 def reap(mirror: SiteMirror, *options: str) -> tuple[int, dict[str, Any]]:

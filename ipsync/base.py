@@ -1,0 +1,161 @@
+"""What lives as long as the process: database, files, clock, metrics. Opened here, and bound to one epoch and one use.
+
+A daemon, a command and the reaper stand on the same ground; what they do on it is put together above.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from ipsync.catalog import SqliteCatalog, open_catalog
+from ipsync.catalog.reserve import Reserve
+from ipsync.catalog.stamp import CommitStamp
+from ipsync.clock import ClockMark, SystemClock
+from ipsync.jobs.unaccounted import erase_unaccounted
+from ipsync.ports.catalog import CatalogFailure, CatalogFull, Transaction, View
+from ipsync.ports.store import Erased
+from ipsync.settings import Settings
+from ipsync.store import FileStore
+from ipsync.store.tombstones import TombstoneFile, tombstones_file
+from ipsync.telemetry import Metrics
+
+CLOCK_NOTE = "clock"
+KEY_USE_NOTE = "key use"
+
+
+class KeyUseChangedError(CatalogFailure):
+    """The catalog was filled under another purpose of the key, which cannot change (T03)."""
+
+
+@dataclass(slots=True)
+class Base:
+    """What lives as long as the process.
+
+    Attributes:
+        epoch: under which this process writes; 0 for a command beside the daemon, which is not fenced.
+        stamp: tells whether anything was committed since.
+        outside: the record of tombstones that no backup holds.
+        store_lock: held while files get or lose their names.
+    """
+
+    catalog: SqliteCatalog
+    stamp: CommitStamp
+    store: FileStore
+    outside: TombstoneFile
+    clock: SystemClock
+    metrics: Metrics
+    epoch: int = 0
+    store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def save_clock(self) -> None:
+        """Keep the clock's high-water mark, so that a restart makes nothing younger (F7)."""
+        mark = self.clock.mark().encode()
+        await self.catalog.write(lambda tx: tx.set_note(CLOCK_NOTE, mark))
+
+    async def read_mark(self) -> ClockMark | None:
+        """The newest mark that any process kept: the sign of life of the daemon."""
+        return ClockMark.decode(await self.catalog.read(partial(_note, name=CLOCK_NOTE)))
+
+    async def close(self) -> None:
+        """Close the database and the store."""
+        self.stamp.close()
+        await self.catalog.close()
+        self.store.close()
+
+
+async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
+    """Open the database and the store.
+
+    Args:
+        settings: what is configured.
+        is_daemon: whether this process holds the daemon's lock: then it begins a new epoch, which fences off
+            whoever held the lock before (F27), and checkpoints the database.
+
+    Raises:
+        CatalogFailure: the database cannot be used, or was filled under another purpose of the key.
+        StoreFailure: the store cannot be used.
+    """
+    catalog = open_catalog(
+        settings.database.url,
+        settings.file.parent,
+        settings.secrets.state_key_bytes(),
+        checkpoints=is_daemon,
+    )
+    try:
+        epoch = await catalog.take_epoch() if is_daemon else 0
+        mark = ClockMark.decode(await catalog.read(partial(_note, name=CLOCK_NOTE)))
+        use = settings.key.use.value
+        if await catalog.read(partial(_note, name=KEY_USE_NOTE)) != use:
+            await catalog.write(partial(_claim_key_use, use=use))
+        store = FileStore(settings.store.path)
+        stamp = CommitStamp(settings.database.path)
+    except BaseException:
+        await catalog.close()
+        raise
+    outside = TombstoneFile(tombstones_file(settings.database.path))
+    base = Base(catalog, stamp, store, outside, SystemClock(mark), Metrics(), epoch)
+    if is_daemon:
+        # The first sign of life, for whoever finds the lock taken.
+        with suppress(CatalogFull):
+            await base.save_clock()
+    return base
+
+
+async def erase_without_database(settings: Settings) -> Erased:
+    """Let files go that may be past their lease, where the database that could tell cannot be read (F5).
+
+    Args:
+        settings: what is configured.
+
+    Raises:
+        StoreFailure: not all of it could be erased.
+    """
+    if not settings.store.path.exists():
+        return Erased(0, 0)
+    store = FileStore(settings.store.path)
+    try:
+        # Without the mark that the database keeps, the clock is the machine's.
+        return await erase_unaccounted(store, SystemClock(), settings.rules().lease)
+    finally:
+        store.close()
+
+
+def make_room(settings: Settings) -> None:
+    """Give the room up that is kept beside the database for a full disk (F3)."""
+    Reserve(settings.database.path).release()
+
+
+def _note(view: View, name: str) -> str | None:
+    return view.note(name)
+
+
+def _claim_key_use(tx: Transaction, use: str) -> None:
+    """Bind an empty catalog to the key's purpose; refuse one that was filled under the other (T03)."""
+    before = tx.note(KEY_USE_NOTE)
+    if before == use:
+        return
+    if before is not None and tx.accounts():
+        raise _other_use(before, use)
+    tx.set_note(KEY_USE_NOTE, use)
+
+
+def refuse_other_use(before: Settings, after: Settings) -> None:
+    """Let no running mirror change the purpose of its key (T03).
+
+    Args:
+        before: what it was started with.
+        after: what it shall go on with.
+
+    Raises:
+        KeyUseChangedError: the purpose differs.
+    """
+    if before.key.use is not after.key.use:
+        raise _other_use(before.key.use.value, after.key.use.value)
+
+
+def _other_use(before: str, after: str) -> KeyUseChangedError:
+    return KeyUseChangedError(
+        f'this database was filled under a {before} key, and key.use is now "{after}": the purpose of a key cannot '
+        "change (T03). Use a new database and store (database.url, store.url) and let members authorize again"
+    )
