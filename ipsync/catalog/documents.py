@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, or_, select, update
+from sqlalchemy import bindparam, case, delete, func, or_, select, update
 
 from ipsync.catalog.failures import CatalogFull, decoding
 from ipsync.catalog.handle import AnyRow, Handle
@@ -63,6 +63,11 @@ _RENEW = Batch(
     )
     .values(verified_at=bindparam("sent_at")),
     ("sent_at", "numbers", "sent_at"),
+)
+_DOOM = (
+    update(_DOCUMENT)
+    .where(in_numbers(_DOCUMENT.c.document_id), unindexed(_DOCUMENT.c.state) != DocumentState.DOOMED.value)
+    .values(state=DocumentState.DOOMED.value, hidden_at=func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")))
 )
 _FORGET = [delete(emptied).where(in_numbers(emptied.c.document_id)) for emptied in (_RENDITION, _TEXT, _DOCUMENT)]
 _put_tombstone = insert(_TOMBSTONE)
@@ -155,6 +160,10 @@ class DocumentWriting(DocumentReading):
         """Replace everything of these documents, by id, many at once."""
         self._do_many(_UPDATE, [(*_row(document), document.document_id) for document in documents])
         self._do_many(_UPDATE_TEXT, [(*_text_row(document), document.document_id) for document in documents])
+
+    def doom_documents(self, document_ids: Collection[int], now: Instant) -> None:
+        """Make these documents DOOMED and hidden, many at once; what is DOOMED stays as it is."""
+        self._do(_DOOM, numbers=numbers(document_ids), now=now)
 
     def renew(self, document_ids: Collection[int], sent_at: Instant) -> None:
         """Set verified_at = max(verified_at, sent_at) where LIVE; nothing else changes."""

@@ -5,7 +5,6 @@ Entries are never read back into anything that could fail over what was altered:
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
@@ -139,18 +138,22 @@ class LedgerAppending(LedgerReading):
         A removal that has its entry gets no second one, so that a step may be repeated (I8, I11). Entries carry
         the epoch of this transaction, unless the event names another.
         """
-        wanted = [event if event.epoch else replace(event, epoch=self._epoch) for event in self._untold(events)]
+        wanted = self._untold(events)
         if not wanted:
             return
         sequence, before, opening = self._end(wanted[0])
         keys = self._sealing.ledger
         rows: list[tuple[Any, ...]] = []
         at = wanted[0].at
+        accounts: dict[int | None, bytes | None] = {None: None}
         for event in (*opening, *wanted):
             sequence, at = sequence + 1, event.at
             document = None if event.document_id is None else keys.digest("document", event.document_id)
-            account = None if event.account_id is None else keys.digest("account", event.account_id)
-            entry = _entry_of(event, sequence, document, account)
+            # An account goes with all of its documents, so its name is asked for again and again.
+            if event.account_id is not None and event.account_id not in accounts:
+                accounts[event.account_id] = keys.digest("account", event.account_id)
+            account = accounts[event.account_id]
+            entry = _entry_of(event, sequence, document, account, event.epoch or self._epoch)
             before = link(before, leaf(encode(entry)))
             rows.append((*entry[:3], document, account, *entry[5:-1], before))
         self._do_many(_ADD, rows)
@@ -202,7 +205,9 @@ class LedgerAppending(LedgerReading):
         return sequence, before, [LedgerEvent(EntryKind.BREAK, first.at, epoch=first.epoch)]
 
 
-def _entry_of(event: LedgerEvent, sequence: int, document: bytes | None, account: bytes | None) -> LedgerEntry:
+def _entry_of(
+    event: LedgerEvent, sequence: int, document: bytes | None, account: bytes | None, epoch: int
+) -> LedgerEntry:
     certificate = event.certificate
     if certificate is not None and event.kind is not EntryKind.BEGUN:
         certificate = without_content(certificate)
@@ -212,7 +217,7 @@ def _entry_of(event: LedgerEvent, sequence: int, document: bytes | None, account
         at=event.at,
         document=None if document is None else document.hex(),
         account=None if account is None else account.hex(),
-        epoch=event.epoch,
+        epoch=epoch,
         consent=event.consent,
         removal=event.removal,
         reason=event.reason,

@@ -3,7 +3,6 @@
 A copy of the database alone can neither sign a head nor find out which documents the entries are about.
 """
 
-import hashlib
 import hmac
 
 from cryptography.exceptions import InvalidSignature
@@ -26,7 +25,7 @@ class LedgerKeys:
 
     def opening(self, kind: str, number: int) -> bytes:
         """What belongs to one id alone and shows that a digest is its own, 32 bytes."""
-        return hmac.new(self._naming, f"{kind} {number}".encode("ascii"), hashlib.sha256).digest()
+        return hmac.digest(self._naming, f"{kind} {number}".encode("ascii"), "sha256")
 
     def digest(self, kind: str, number: int) -> bytes:
         """The digest by which entries name an id, 32 bytes."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, not_, or_, select
+from sqlalchemy import bindparam, func, not_, or_, select, update
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
@@ -52,6 +52,12 @@ _OWED_OF_DOCUMENTS = by_index(select(REMOVAL), REMOVAL, "removal_owed").where(
 _VALUES = [column.name for column in REMOVAL.c if not column.primary_key]
 _ADD = Batch(insert(REMOVAL).values({name: bindparam(name) for name in _VALUES}), _VALUES)
 _UPDATE = replacing(REMOVAL, REMOVAL.c.removal_id)
+_ADVANCE = (
+    update(REMOVAL)
+    .where(in_numbers(REMOVAL.c.removal_id), REMOVAL.c.stage == bindparam("before"))
+    .values(stage=bindparam("after"), gone_at=func.coalesce(bindparam("when"), REMOVAL.c.gone_at))
+    .returning(REMOVAL.c.removal_id)
+)
 
 
 class RemovalReading(Handle):
@@ -140,6 +146,13 @@ class RemovalWriting(RemovalReading):
         """Replace these removals, by removal_id, many at once."""
         self._do_many(_UPDATE, [(*_removal_row(entry), entry.removal_id) for entry in removals])
 
+    def advance_removals(
+        self, removal_ids: Collection[int], before: Stage, after: Stage, gone_at: Instant | None = None
+    ) -> set[int]:
+        """Move those of these removals that stand at `before` on to `after`, and say which that were."""
+        rows = self._rows(_ADVANCE, numbers=numbers(removal_ids), before=before.value, after=after.value, when=gone_at)
+        return {row[0] for row in rows}
+
 
 def _is_owed(removal: Removal) -> bool:
     return removal.scope is Scope.DOCUMENT and removal.stage in OWED_STAGES
@@ -166,26 +179,47 @@ def removals_of(rows: Sequence[AnyRow]) -> list[Removal]:
 
 
 def _removal(row: AnyRow) -> Removal:
+    (
+        removal_id,
+        document_id,
+        account_id,
+        reason,
+        stage,
+        scope,
+        renditions,
+        first_unsafe_at,
+        detected_at,
+        hidden_at,
+        erase_from,
+        erase_by,
+        confirmed_at,
+        gone_at,
+        files_erased,
+        bytes_erased,
+        attempts,
+        next_try_at,
+        certificate,
+    ) = row
     return Removal(
-        document_id=row.document_id,
-        account_id=row.account_id,
-        reason=_REASONS[row.reason],
-        stage=_STAGES[row.stage],
-        scope=_SCOPES[row.scope],
-        first_unsafe_at=row.first_unsafe_at,
-        detected_at=row.detected_at,
-        hidden_at=row.hidden_at,
-        erase_from=row.erase_from,
-        erase_by=row.erase_by,
-        removal_id=row.removal_id,
-        renditions=tuple(row.renditions.split()),
-        confirmed_at=row.confirmed_at,
-        gone_at=row.gone_at,
-        files_erased=row.files_erased,
-        bytes_erased=row.bytes_erased,
-        attempts=row.attempts,
-        next_try_at=row.next_try_at,
-        certificate=row.certificate,
+        document_id,
+        account_id,
+        _REASONS[reason],
+        _STAGES[stage],
+        _SCOPES[scope],
+        first_unsafe_at,
+        detected_at,
+        hidden_at,
+        erase_from,
+        erase_by,
+        removal_id,
+        tuple(renditions.split()),
+        confirmed_at,
+        gone_at,
+        files_erased,
+        bytes_erased,
+        attempts,
+        next_try_at,
+        certificate,
     )
 
 

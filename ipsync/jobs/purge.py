@@ -20,7 +20,6 @@ from ipsync.policy.ledger import gone as gone_entry
 from ipsync.policy.planning import next_try
 from ipsync.policy.removals import DEADLINE, Reason, Removal, Scope, Stage, confirmed, is_breach
 from ipsync.policy.rules import Rules
-from ipsync.policy.sweeping import doom
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
 from ipsync.ports.store import ContentKey, ContentStore, Erased, StoreFailure
@@ -30,6 +29,8 @@ _log = get_log(__name__)
 
 _BATCHES_PER_SCRUB = 20
 _MANY = 20_000
+_LOGGED_EACH = 20
+"""Removals that are gone at once, up to which each is logged by itself."""
 
 
 @dataclass(slots=True)
@@ -170,21 +171,31 @@ class Purge:
             attempts=attempts,
         )
 
-    def _tell(self, removal: Removal, gone_at: Instant) -> None:
-        """Count what is gone, from the last moment at which it surely was permitted."""
-        since, late = removal.first_unsafe_at, is_breach(removal, gone_at)
-        self._metrics.count_removal(removal.reason.value, removal.hidden_at - since, gone_at - since, breach=late)
-        tell: Callable[..., None] = _log.critical if late else _log.info
-        tell(
-            Event.REMOVAL_BREACH if late else Event.REMOVAL_GONE,
-            "It was erased later than the law allows." if late else "Nothing of it is left.",
-            account_id=removal.account_id,
-            document_id=removal.document_id,
-            reason=removal.reason.value,
-            files=removal.files_erased,
-            hidden_after_seconds=seconds(removal.hidden_at - since),
-            erased_after_seconds=seconds(gone_at - since),
-        )
+    def _tell(self, gone: Sequence[Removal], gone_at: Instant) -> None:
+        """Count what is gone, from the last moment at which it surely was permitted, and log it.
+
+        Where much went at once it is logged by account and reason; the ledger names each. A broken promise is
+        never one of many.
+        """
+        several: dict[tuple[int, str], list[Removal]] = {}
+        for removal in gone:
+            since, late = removal.first_unsafe_at, is_breach(removal, gone_at)
+            self._metrics.count_removal(removal.reason.value, removal.hidden_at - since, gone_at - since, breach=late)
+            if late or len(gone) <= _LOGGED_EACH:
+                _log_one(removal, gone_at, late=late)
+            else:
+                several.setdefault((removal.account_id, removal.reason.value), []).append(removal)
+        for (account_id, reason), removals in several.items():
+            _log.info(
+                Event.REMOVAL_GONE,
+                "Nothing of them is left.",
+                account_id=account_id,
+                reason=reason,
+                removals=len(removals),
+                files=sum(removal.files_erased for removal in removals),
+                hidden_after_seconds=seconds(max(entry.hidden_at - entry.first_unsafe_at for entry in removals)),
+                erased_after_seconds=seconds(gone_at - min(entry.first_unsafe_at for entry in removals)),
+            )
 
     def _forget(self, tx: Transaction, removals: Sequence[Removal]) -> None:
         """Overwrite the personal text, leave the tombstones, and record that only the log remains.
@@ -199,7 +210,7 @@ class Purge:
             Tombstone(removal.document_id, removal.account_id, removal.reason.value, now) for removal in whole
         )
         _free_files(tx, [removal for removal in current if removal.scope is Scope.FILES], self._rules)
-        tx.update_removals([replace(removal, stage=Stage.ERASED) for removal in current])
+        tx.advance_removals([removal.removal_id for removal in current], Stage.INTENDED, Stage.ERASED)
 
     async def _finish(self, report: PurgeReport) -> None:
         """Truncate the log, then say gone. While a reader holds it back, nothing is said (F24)."""
@@ -215,10 +226,10 @@ class Purge:
                 report.unrecorded = True
                 return
             now = self._clock.now()
-            for removal in await self._catalog.write(partial(_say_gone, removals=waiting, now=now)):
-                report.erased += 1
-                report.breaches += is_breach(removal, now)
-                self._tell(removal, now)
+            gone = await self._catalog.write(partial(_say_gone, removals=waiting, now=now))
+            report.erased += len(gone)
+            report.breaches += sum(is_breach(removal, now) for removal in gone)
+            self._tell(gone, now)
 
     async def _keep_outside(self, erased: Sequence[Removal]) -> bool:
         """Put on record outside the database what a restored one must not bring back (F28, I4)."""
@@ -248,23 +259,27 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
     """
     due = [entry for entry in tx.due_removals(now, limit + len(passed_over)) if entry.removal_id not in passed_over]
     due = due[:limit]
-    documents = tx.documents([entry.document_id for entry in due if entry.scope is Scope.DOCUMENT])
+    suspected = [e.document_id for e in due if e.scope is Scope.DOCUMENT and e.stage is Stage.SUSPECTED]
+    documents = tx.documents(suspected) if suspected else {}
     overtaken = [entry for entry in due if _is_overtaken(entry, documents.get(entry.document_id))]
     tx.update_removals([replace(entry, stage=Stage.WITHDRAWN) for entry in overtaken])
-    held = tx.renditions([entry.document_id for entry in due])
+    withdrawn = {entry.removal_id for entry in overtaken}
+    going = [entry for entry in due if entry.removal_id not in withdrawn]
+    whole = {entry.document_id for entry in going if entry.scope is Scope.DOCUMENT}
+    partly = {entry.document_id for entry in going if entry.scope is Scope.FILES}
+    sizes = tx.files_held(whole) if whole else {}
+    held = tx.renditions(partly) if partly else {}
     intended = [
-        replace(_narrowed(entry, held.get(entry.document_id, ())), stage=Stage.INTENDED)
-        for entry in (
-            confirmed(entry, now, DEADLINE) if entry.stage is Stage.SUSPECTED else entry
-            for entry in due
-            if entry not in overtaken
-        )
+        _counted(entry, *sizes.get(entry.document_id, (0, 0)))
+        if entry.scope is Scope.DOCUMENT
+        else _narrowed(entry, held.get(entry.document_id, ()))
+        for entry in (confirmed(entry, now, DEADLINE) if entry.stage is Stage.SUSPECTED else entry for entry in going)
     ]
     drill = read_drill(tx.note(DRILL_NOTE))
     intended = [marked(drill, entry, now) for entry in intended]
     tx.update_removals(intended)
-    whole = {entry.document_id for entry in intended if entry.scope is Scope.DOCUMENT}
-    tx.update_documents([doom(document, now) for document in documents.values() if document.document_id in whole])
+    if whole:
+        tx.doom_documents(whole, now)
     return intended
 
 
@@ -282,16 +297,17 @@ def _still_intended(tx: Transaction, removals: Sequence[Removal]) -> list[Remova
     return [entry for entry in found if entry.removal_id in wanted]
 
 
+def _counted(removal: Removal, files: int, size_bytes: int, renditions: tuple[str, ...] = ()) -> Removal:
+    """The removal as INTENDED, with how many files and bytes it will erase, and of which renditions (none: all)."""
+    return replace(removal, stage=Stage.INTENDED, renditions=renditions, files_erased=files, bytes_erased=size_bytes)
+
+
 def _narrowed(removal: Removal, held: Sequence[Rendition]) -> Removal:
-    """The removal with what it will erase: how many files and bytes, and of single files those that are still going."""
-    going = [entry for entry in held if entry.state in (RenditionState.STORED, RenditionState.ERASING)]
-    names = removal.renditions
-    if removal.scope is Scope.FILES:
-        newer = {entry.file.rendition for entry in held if entry.state is not RenditionState.ERASING}
-        names = tuple(name for name in names if name not in newer)
-        going = [entry for entry in going if entry.file.rendition in names]
-    size_bytes = sum(entry.size_bytes for entry in going)
-    return replace(removal, renditions=names, files_erased=len(going), bytes_erased=size_bytes)
+    """The removal of single files as INTENDED, narrowed to those that are still going."""
+    newer = {entry.file.rendition for entry in held if entry.state is not RenditionState.ERASING}
+    names = tuple(name for name in removal.renditions if name not in newer)
+    going = [entry for entry in held if entry.state is RenditionState.ERASING and entry.file.rendition in names]
+    return _counted(removal, len(going), sum(entry.size_bytes for entry in going), names)
 
 
 def _unlink(store: ContentStore, whole: Sequence[tuple[int, int]], files: Sequence[ContentKey]) -> Erased:
@@ -338,9 +354,23 @@ def _erased(view: View) -> list[Removal]:
 
 def _say_gone(tx: Transaction, removals: Sequence[Removal], now: Instant) -> list[Removal]:
     """Say gone of those that are still waiting for it, with an entry of the ledger for each, and once (I8)."""
-    waiting = {removal.removal_id for removal in _erased(tx)}
-    gone = [replace(entry, stage=Stage.GONE, gone_at=now) for entry in removals if entry.removal_id in waiting]
-    tx.update_removals(gone)
+    moved = tx.advance_removals([entry.removal_id for entry in removals], Stage.ERASED, Stage.GONE, now)
+    gone = [replace(entry, stage=Stage.GONE, gone_at=now) for entry in removals if entry.removal_id in moved]
     tx.append_ledger([gone_entry(removal, now) for removal in gone])
     tx.settle_requests(now)
     return gone
+
+
+def _log_one(removal: Removal, gone_at: Instant, *, late: bool) -> None:
+    since = removal.first_unsafe_at
+    tell: Callable[..., None] = _log.critical if late else _log.info
+    tell(
+        Event.REMOVAL_BREACH if late else Event.REMOVAL_GONE,
+        "It was erased later than the law allows." if late else "Nothing of it is left.",
+        account_id=removal.account_id,
+        document_id=removal.document_id,
+        reason=removal.reason.value,
+        files=removal.files_erased,
+        hidden_after_seconds=seconds(removal.hidden_at - since),
+        erased_after_seconds=seconds(gone_at - since),
+    )

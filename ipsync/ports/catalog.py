@@ -202,6 +202,10 @@ class View(ComparisonView, RequestView, LedgerView, AbsenceView, Protocol):
         """The files of these documents, in these states (None: in any); documents without any are left out."""
         ...
 
+    def files_held(self, document_ids: Collection[int]) -> dict[int, tuple[int, int]]:
+        """How many files of each of these documents are STORED or ERASING, and their bytes; 0 is left out."""
+        ...
+
     def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:
         """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts."""
         ...
@@ -301,6 +305,10 @@ class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, Protocol)
         """Replace everything of these documents, by id, many at once."""
         ...
 
+    def doom_documents(self, document_ids: Collection[int], now: Instant) -> None:
+        """Do what `policy.sweeping.doom` does to these documents, many at once; what is DOOMED stays as it is."""
+        ...
+
     def renew(self, document_ids: Collection[int], sent_at: Instant) -> None:
         """Set verified_at = max(verified_at, sent_at) where LIVE; nothing else changes. The bulk path of a sweep."""
         ...
@@ -339,6 +347,22 @@ class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, Protocol)
 
     def update_removals(self, removals: Sequence[Removal]) -> None:
         """Replace these removals, by removal_id, many at once."""
+        ...
+
+    def advance_removals(
+        self, removal_ids: Collection[int], before: Stage, after: Stage, gone_at: Instant | None = None
+    ) -> set[int]:
+        """Move those of these removals that stand at `before` on to `after`; nothing else of them changes.
+
+        Args:
+            removal_ids: which.
+            before: where they are expected to stand.
+            after: where they go.
+            gone_at: when they were gone, where `after` is GONE.
+
+        Returns:
+            The ones that were moved; what somebody else moved meanwhile is not among them.
+        """
         ...
 
     def doom_account(self, account_id: int, reason: Reason, now: Instant, lease: Lease) -> int:
