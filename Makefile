@@ -17,7 +17,7 @@ help:
 	@echo 'make demo      watch ipsync mirror a simulated ipernity, and forget what its members take back'
 	@echo 'make test      everything that must hold: make check, then all tests'
 	@echo 'make check     style, types, floors'
-	@echo 'make bench     the measurements, each beside its bound'
+	@echo 'make bench     the measurements, each beside its bound (make bench PARTS="help verification" takes only those)'
 	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
 	@echo 'make coverage  all tests, and which lines they never reached'
 	@echo 'make format    put the code into its one shape'
@@ -37,8 +37,9 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# PARTS="NAME…" measures only those.
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(PARTS)
 
 # About half an hour on two cores; make test goes through a part of the points.
 crash: $(VENV)/dev.stamp

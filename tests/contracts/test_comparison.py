@@ -42,6 +42,7 @@ SAME = {
 OTHER = {
     "suspect": a_document(state=DocumentState.SUSPECT, hidden_at=NOW),
     "stale": a_document(state=DocumentState.STALE, hidden_at=NOW),
+    "sealed": a_document(state=DocumentState.SEALED, hidden_at=NOW),
     "doomed": a_document(state=DocumentState.DOOMED, hidden_at=NOW),
     "another's": a_document(account_id=2),
     "verified later": a_document(verified_at=SENT + 1),
