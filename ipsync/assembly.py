@@ -33,6 +33,7 @@ from ipsync.jobs.media import Media
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
 from ipsync.jobs.reachability import Reachability, WatchedSource
+from ipsync.jobs.report import Reporter
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
@@ -91,6 +92,7 @@ class Works:
     repair: Repair = field(init=False)
     leave: Leave = field(init=False)
     drill: DrillRun = field(init=False)
+    reporter: Reporter = field(init=False)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
@@ -110,7 +112,9 @@ class Works:
         self.orphans = Orphans(catalog, base.store, base.store_lock)
         self.accounts = Accounts(source, catalog, clock, rules)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
-        self.audit = Audit(catalog, base.store, self._witness(), clock, rules)
+        witness, per_day = self._witness(), self.settings.budget.per_day
+        self.audit = Audit(catalog, base.store, witness, clock, rules)
+        self.reporter = Reporter(catalog, witness, self.audit, clock, rules.lease, per_day)
         mending = Steps(self.tombstones, self.expiry, self.orphans, self.purge)
         self.repair = Repair(catalog, base.store, mending, clock, rules)
         self.leave = Leave(catalog, base.store, self.tombstones, self.purge, self.orphans, clock, rules)
@@ -161,6 +165,7 @@ class Works:
             Nudge("orphans", period_of(window, 1), self.orphans.run, then=("media",)),
             Nudge("intake", period_of(window, 1440), self.requests.complete, then=("purge",)),
             Nudge("requests", period_of(window, 1), self.requests.run),
+            Nudge("history", period_of(window, 288), self.base.history.run),
             Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),
         ]
 

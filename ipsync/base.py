@@ -12,6 +12,7 @@ from ipsync.catalog import SqliteCatalog, open_catalog
 from ipsync.catalog.reserve import Reserve
 from ipsync.catalog.stamp import CommitStamp
 from ipsync.clock import ClockMark, SystemClock
+from ipsync.jobs.history import HistoryKeeper
 from ipsync.jobs.unaccounted import erase_unaccounted
 from ipsync.ports.catalog import CatalogFailure, CatalogFull, Transaction, View
 from ipsync.ports.store import Erased
@@ -37,6 +38,7 @@ class Base:
         stamp: tells whether anything was committed since.
         outside: the record of tombstones that no backup holds.
         store_lock: held while files get or lose their names.
+        history: what a report will tell of the days that passed.
     """
 
     catalog: SqliteCatalog
@@ -47,6 +49,11 @@ class Base:
     metrics: Metrics
     epoch: int = 0
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    history: HistoryKeeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to count."""
+        self.history = HistoryKeeper(self.catalog, self.clock)
 
     async def save_clock(self) -> None:
         """Keep the clock's high-water mark, so that a restart makes nothing younger (F7)."""

@@ -22,7 +22,7 @@ from ipsync.ports.store import ContentKey, StoreFailure
 from ipsync.process import Holder, OneProcessLock, ServiceNotifier
 from ipsync.schedule import Nudge, Schedule, period_of
 from ipsync.settings import Settings, SettingsInvalid
-from ipsync.telemetry import Event, configure_logging, get_log
+from ipsync.telemetry import Event, configure_logging, get_log, observe_events
 from ipsync.web import Operator, WebServer
 
 _log = get_log(__name__)
@@ -162,6 +162,7 @@ class Daemon:
         base = await self._open()
         loop = asyncio.get_running_loop()
         base.catalog.when_lost(lambda lost: _soon(loop, partial(self._fail, lost)))
+        stop_counting = observe_events(base.history.count)
         web: WebServer | None = None
         beating: asyncio.Task[None] | None = None
         try:
@@ -178,10 +179,14 @@ class Daemon:
                 if self._on_ready is not None:
                     self._on_ready(address)
                 await self._wait(base)
+        except (DaemonRefusedError, CatalogFailure, StoreFailure):
+            base.history.count(Event.BOOT_REFUSED)
+            raise
         finally:
             if beating is not None:
                 beating.cancel()
             await self._end(base, web)
+            stop_counting()
         if self._fatal is not None:
             _log.critical(Event.DAEMON_FAILED, "The daemon cannot go on.", cause=self._fatal)
             return 1
@@ -340,6 +345,7 @@ class Daemon:
         if self._fatal is None:
             with suppress(CatalogFailure):
                 await base.save_clock()
+                await base.history.run()
         await base.close()
 
     def _fail(self, error: BaseException) -> None:

@@ -68,6 +68,7 @@ COMMANDS = (
     CommandEntry("documents", _LOOK, "Show mirrored documents."),
     CommandEntry("ledger", _LOOK, "Check, export and ask the record of removals."),
     CommandEntry("audit", _LOOK, "Look whether everything held may be held, and everything gone is gone."),
+    CommandEntry("report", _LOOK, "Tell how the promise was kept over a period, as a page or JSON."),
     CommandEntry("drill", _LOOK, "Take one document back, as it were, and measure how it goes."),
     CommandEntry("config", _KEEP, "Check and show the configuration."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),

@@ -6,7 +6,7 @@ name for machines (`event`, from `Event`).
 """
 
 from ipsync.telemetry.events import Event
-from ipsync.telemetry.log import Log, configure_logging, get_log, log_context
+from ipsync.telemetry.log import Log, configure_logging, get_log, log_context, observe_events
 from ipsync.telemetry.metrics import Metrics
 from ipsync.telemetry.redaction import redact, register_secret
 
@@ -17,6 +17,7 @@ __all__ = [
     "configure_logging",
     "get_log",
     "log_context",
+    "observe_events",
     "redact",
     "register_secret",
 ]

@@ -79,8 +79,26 @@ class Log:
         cause: BaseException | None,
         fields: dict[str, object],
     ) -> None:
+        for observer in tuple(_observers):
+            observer(event)
         if self._logger.isEnabledFor(level):
             self._logger.log(level, message, exc_info=cause, extra={_GRACE: (event, fields)})
+
+
+_observers: list[Callable[[Event], None]] = []
+
+
+def observe_events(observer: Callable[[Event], None]) -> Callable[[], None]:
+    """Tell `observer` of every event that is logged, whether or not the log shows it.
+
+    Args:
+        observer: called from whatever thread logs; it must be quick and raise nothing.
+
+    Returns:
+        A function that ends it.
+    """
+    _observers.append(observer)
+    return lambda: _observers.remove(observer)
 
 
 def get_log(name: str) -> Log:

@@ -56,6 +56,7 @@ JOBS = (
     "intake",
     "requests",
     "health",
+    "history",
 )
 MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
 ROUTES = ("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media")
