@@ -10,11 +10,13 @@ from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.merging import stronger
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing
 from ipsync.catalog.tables import table
+from ipsync.policy.documents import RenditionState
 from ipsync.policy.instants import Instant
 from ipsync.policy.removals import OPEN_STAGES, Reason, Removal, Scope, Stage
 from ipsync.policy.tripwire import Tripwire
 
 REMOVAL = table("removal")
+_RENDITION = table("rendition")
 OPEN = tuple(stage.value for stage in OPEN_STAGES)
 OWED_STAGES = (Stage.SUSPECTED, Stage.CONFIRMED, Stage.INTENDED)
 """Something is still to be erased. What is ERASED waits for the log, and must not swallow a new removal."""
@@ -52,11 +54,30 @@ _OWED_OF_DOCUMENTS = by_index(select(REMOVAL), REMOVAL, "removal_owed").where(
 _VALUES = [column.name for column in REMOVAL.c if not column.primary_key]
 _ADD = Batch(insert(REMOVAL).values({name: bindparam(name) for name in _VALUES}), _VALUES)
 _UPDATE = replacing(REMOVAL, REMOVAL.c.removal_id)
+_FILES_OF_ITS_DOCUMENT = (
+    _RENDITION.c.document_id == REMOVAL.c.document_id,
+    _RENDITION.c.state.in_([RenditionState.STORED.value, RenditionState.ERASING.value]),
+)
+_INTEND = (
+    update(REMOVAL)
+    .where(
+        in_numbers(REMOVAL.c.removal_id),
+        REMOVAL.c.stage.in_(_ACTED_ON),
+        REMOVAL.c.scope == Scope.DOCUMENT.value,
+    )
+    .values(
+        stage=Stage.INTENDED.value,
+        files_erased=select(func.count()).where(*_FILES_OF_ITS_DOCUMENT).scalar_subquery(),
+        bytes_erased=select(func.coalesce(func.sum(_RENDITION.c.size_bytes), 0))
+        .where(*_FILES_OF_ITS_DOCUMENT)
+        .scalar_subquery(),
+    )
+)
 _ADVANCE = (
     update(REMOVAL)
     .where(in_numbers(REMOVAL.c.removal_id), REMOVAL.c.stage == bindparam("before"))
     .values(stage=bindparam("after"), gone_at=func.coalesce(bindparam("when"), REMOVAL.c.gone_at))
-    .returning(REMOVAL.c.removal_id)
+    .returning(REMOVAL.c.removal_id, REMOVAL.c.reason)
 )
 
 
@@ -146,12 +167,17 @@ class RemovalWriting(RemovalReading):
         """Replace these removals, by removal_id, many at once."""
         self._do_many(_UPDATE, [(*_removal_row(entry), entry.removal_id) for entry in removals])
 
+    def intend_removals(self, removal_ids: Collection[int]) -> None:
+        """Move these CONFIRMED removals of whole documents on to INTENDED, and count what they will erase."""
+        self._do(_INTEND, numbers=numbers(removal_ids))
+
     def advance_removals(
         self, removal_ids: Collection[int], before: Stage, after: Stage, gone_at: Instant | None = None
-    ) -> set[int]:
-        """Move those of these removals that stand at `before` on to `after`, and say which that were."""
+    ) -> dict[int, Reason]:
+        """Move those of these removals that stand at `before` on to `after`; says which, and their reasons."""
         rows = self._rows(_ADVANCE, numbers=numbers(removal_ids), before=before.value, after=after.value, when=gone_at)
-        return {row[0] for row in rows}
+        with decoding("removal"):
+            return {removal_id: _REASONS[reason] for removal_id, reason in rows}
 
 
 def _is_owed(removal: Removal) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, select, update
+from sqlalchemy import Select, and_, bindparam, delete, select, update
 
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
@@ -65,14 +65,6 @@ _ITS_KEY = (
     _RENDITION.c.rendition == bindparam("its_rendition"),
     _RENDITION.c.account_id == bindparam("its_account_id"),
 )
-_HELD = (
-    select(_RENDITION.c.document_id, func.count(), func.sum(_RENDITION.c.size_bytes))
-    .where(
-        in_numbers(_RENDITION.c.document_id),
-        _RENDITION.c.state.in_([RenditionState.STORED.value, RenditionState.ERASING.value]),
-    )
-    .group_by(_RENDITION.c.document_id)
-)
 _KEY_NAMES = ("its_document_id", "its_rendition", "its_account_id")
 _PUT = Batch(upsert(_RENDITION), _RENDITION.c.keys())
 _DROP = Batch(delete(_RENDITION).where(*_ITS_KEY), _KEY_NAMES)
@@ -97,11 +89,6 @@ class RenditionReading(Handle):
         for rendition in _renditions(self._rows(statement, numbers=numbers(document_ids))):
             found.setdefault(rendition.document_id, []).append(rendition)
         return found
-
-    def files_held(self, document_ids: Collection[int]) -> dict[int, tuple[int, int]]:
-        """How many files of each of these documents are STORED or ERASING, and their bytes; 0 is left out."""
-        rows = self._rows(_HELD, numbers=numbers(document_ids))
-        return {document_id: (files, size_bytes) for document_id, files, size_bytes in rows}
 
     def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:
         """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts.

@@ -82,6 +82,11 @@ class SqliteCatalog:
         self._readers = None if inline else ThreadPoolExecutor(_READERS, "catalog-reader")
 
     @property
+    def scrubs(self) -> bool:
+        """Whether this process checkpoints, and so may scrub."""
+        return self._checkpoints
+
+    @property
     def budget_book(self) -> CatalogBudgetBook:
         """`ports.budget.BudgetBook`, kept in this catalog."""
         return CatalogBudgetBook(self)

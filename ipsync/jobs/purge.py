@@ -203,20 +203,23 @@ class Purge:
         What another process has finished meanwhile is left as it is; what was learned of a removal
         meanwhile, e.g. that its owner asked for it, is kept.
         """
-        now, current = self._clock.now(), _still_intended(tx, removals)
+        now = self._clock.now()
+        current = _moved(tx, removals, Stage.INTENDED, Stage.ERASED)
         whole = [removal for removal in current if removal.scope is Scope.DOCUMENT]
         tx.forget_documents([removal.document_id for removal in whole])
         tx.put_tombstones(
             Tombstone(removal.document_id, removal.account_id, removal.reason.value, now) for removal in whole
         )
         _free_files(tx, [removal for removal in current if removal.scope is Scope.FILES], self._rules)
-        tx.advance_removals([removal.removal_id for removal in current], Stage.INTENDED, Stage.ERASED)
 
     async def _finish(self, report: PurgeReport) -> None:
         """Truncate the log, then say gone. While a reader holds it back, nothing is said (F24)."""
         report.unscrubbed = report.unrecorded = False
         # What is erased after the truncation, e.g. by another process, waits for the next one.
         while waiting := await self._catalog.read(_erased):
+            if not self._catalog.scrubs:
+                report.unscrubbed = True  # by the daemon, within moments
+                return
             if not await self._catalog.scrub():
                 report.unscrubbed = True
                 _log.warning(Event.CATALOG_BUSY, "A reader holds back the log's truncation; it is tried again.")
@@ -245,7 +248,7 @@ class Purge:
     async def _scrub_now_and_then(self, report: PurgeReport) -> None:
         """Truncate the log though nothing was erased: what a member reworded or took off a map lies there too."""
         now = self._clock.now()
-        is_time = now - self._scrubbed_at >= self._rules.lease.window // 24
+        is_time = self._catalog.scrubs and now - self._scrubbed_at >= self._rules.lease.window // 24
         if is_time and not report.unscrubbed and await self._catalog.scrub():
             self._scrubbed_at = now
 
@@ -264,23 +267,26 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
     overtaken = [entry for entry in due if _is_overtaken(entry, documents.get(entry.document_id))]
     tx.update_removals([replace(entry, stage=Stage.WITHDRAWN) for entry in overtaken])
     withdrawn = {entry.removal_id for entry in overtaken}
-    going = [entry for entry in due if entry.removal_id not in withdrawn]
-    whole = {entry.document_id for entry in going if entry.scope is Scope.DOCUMENT}
-    partly = {entry.document_id for entry in going if entry.scope is Scope.FILES}
-    sizes = tx.files_held(whole) if whole else {}
+    drill = read_drill(tx.note(DRILL_NOTE))
+    partly = {entry.document_id for entry in due if entry.scope is Scope.FILES}
     held = tx.renditions(partly) if partly else {}
     intended = [
-        _counted(entry, *sizes.get(entry.document_id, (0, 0)))
-        if entry.scope is Scope.DOCUMENT
-        else _narrowed(entry, held.get(entry.document_id, ()))
-        for entry in (confirmed(entry, now, DEADLINE) if entry.stage is Stage.SUSPECTED else entry for entry in going)
+        marked(drill, _with_intent(entry, held.get(entry.document_id, ()), now), now)
+        for entry in due
+        if entry.removal_id not in withdrawn
     ]
-    drill = read_drill(tx.note(DRILL_NOTE))
-    intended = [marked(drill, entry, now) for entry in intended]
-    tx.update_removals(intended)
-    if whole:
-        tx.doom_documents(whole, now)
+    before = {entry.removal_id: entry for entry in due}
+    tx.update_removals([entry for entry in intended if entry is not before[entry.removal_id]])
+    whole = [entry for entry in intended if entry.scope is Scope.DOCUMENT]
+    tx.intend_removals([entry.removal_id for entry in whole])
+    tx.doom_documents([entry.document_id for entry in whole], now)
     return intended
+
+
+def _with_intent(removal: Removal, held: Sequence[Rendition], now: Instant) -> Removal:
+    """A removal with all that is known when it is intended; files of whole documents are counted by the catalog."""
+    certain = confirmed(removal, now, DEADLINE) if removal.stage is Stage.SUSPECTED else removal
+    return certain if certain.scope is Scope.DOCUMENT else _narrowed(certain, held)
 
 
 def _is_overtaken(removal: Removal, document: Document | None) -> bool:
@@ -297,17 +303,25 @@ def _still_intended(tx: Transaction, removals: Sequence[Removal]) -> list[Remova
     return [entry for entry in found if entry.removal_id in wanted]
 
 
-def _counted(removal: Removal, files: int, size_bytes: int, renditions: tuple[str, ...] = ()) -> Removal:
-    """The removal as INTENDED, with how many files and bytes it will erase, and of which renditions (none: all)."""
-    return replace(removal, stage=Stage.INTENDED, renditions=renditions, files_erased=files, bytes_erased=size_bytes)
+def _moved(
+    tx: Transaction, removals: Sequence[Removal], before: Stage, after: Stage, gone_at: Instant | None = None
+) -> list[Removal]:
+    """Move removals on; gives those back that nobody else moved meanwhile, for the reasons that are known now."""
+    reasons = tx.advance_removals([removal.removal_id for removal in removals], before, after, gone_at)
+    return [
+        removal if removal.reason is reason else replace(removal, reason=reason)
+        for removal in removals
+        if (reason := reasons.get(removal.removal_id)) is not None
+    ]
 
 
 def _narrowed(removal: Removal, held: Sequence[Rendition]) -> Removal:
-    """The removal of single files as INTENDED, narrowed to those that are still going."""
+    """The removal of single files as INTENDED: narrowed to those that are still going, with their number and bytes."""
     newer = {entry.file.rendition for entry in held if entry.state is not RenditionState.ERASING}
     names = tuple(name for name in removal.renditions if name not in newer)
     going = [entry for entry in held if entry.state is RenditionState.ERASING and entry.file.rendition in names]
-    return _counted(removal, len(going), sum(entry.size_bytes for entry in going), names)
+    size_bytes = sum(entry.size_bytes for entry in going)
+    return replace(removal, stage=Stage.INTENDED, renditions=names, files_erased=len(going), bytes_erased=size_bytes)
 
 
 def _unlink(store: ContentStore, whole: Sequence[tuple[int, int]], files: Sequence[ContentKey]) -> Erased:
@@ -354,8 +368,7 @@ def _erased(view: View) -> list[Removal]:
 
 def _say_gone(tx: Transaction, removals: Sequence[Removal], now: Instant) -> list[Removal]:
     """Say gone of those that are still waiting for it, with an entry of the ledger for each, and once (I8)."""
-    moved = tx.advance_removals([entry.removal_id for entry in removals], Stage.ERASED, Stage.GONE, now)
-    gone = [replace(entry, stage=Stage.GONE, gone_at=now) for entry in removals if entry.removal_id in moved]
+    gone = _moved(tx, removals, Stage.ERASED, Stage.GONE, now)
     tx.append_ledger([gone_entry(removal, now) for removal in gone])
     tx.settle_requests(now)
     return gone

@@ -202,10 +202,6 @@ class View(ComparisonView, RequestView, LedgerView, AbsenceView, Protocol):
         """The files of these documents, in these states (None: in any); documents without any are left out."""
         ...
 
-    def files_held(self, document_ids: Collection[int]) -> dict[int, tuple[int, int]]:
-        """How many files of each of these documents are STORED or ERASING, and their bytes; 0 is left out."""
-        ...
-
     def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:
         """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts."""
         ...
@@ -349,9 +345,16 @@ class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, Protocol)
         """Replace these removals, by removal_id, many at once."""
         ...
 
+    def intend_removals(self, removal_ids: Collection[int]) -> None:
+        """Move these CONFIRMED removals of whole documents on to INTENDED, and count what they will erase.
+
+        That are the document's STORED and ERASING files. One that is INTENDED already is counted anew.
+        """
+        ...
+
     def advance_removals(
         self, removal_ids: Collection[int], before: Stage, after: Stage, gone_at: Instant | None = None
-    ) -> set[int]:
+    ) -> dict[int, Reason]:
         """Move those of these removals that stand at `before` on to `after`; nothing else of them changes.
 
         Args:
@@ -361,7 +364,8 @@ class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, Protocol)
             gone_at: when they were gone, where `after` is GONE.
 
         Returns:
-            The ones that were moved; what somebody else moved meanwhile is not among them.
+            The ones that were moved, with their reasons as they are now; what somebody else moved meanwhile is
+            not among them.
         """
         ...
 
@@ -404,6 +408,11 @@ class Catalog(Protocol):
             CatalogBusy: another process holds the database.
             CatalogLost: the disk failed, or a newer epoch began; end the process.
         """
+        ...
+
+    @property
+    def scrubs(self) -> bool:
+        """Whether `scrub` is for this process to do; where it is not, whoever does it says gone too."""
         ...
 
     async def scrub(self) -> bool:

@@ -15,6 +15,7 @@ from ipsync.policy.documents import Document, DocumentState, RenditionState, Tom
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import OPEN_STAGES, Reason, Scope, Stage
+from ipsync.policy.sweeping import doom
 from ipsync.ports.catalog import Catalog, CatalogFailure, JobRun, Transaction, View
 from ipsync.ports.store import ContentKey
 from tests.fakes.catalogs import (
@@ -590,6 +591,73 @@ async def test_removals_are_updated_by_their_number(catalog: Catalog) -> None:
         a_removal(2, attempts=1),
         a_removal(3),
     ]
+
+
+async def test_removals_move_on_many_at_once(catalog: Catalog) -> None:
+    await catalog.write(
+        lambda tx: tx.add_removals([a_removal(number, stage=Stage.CONFIRMED) for number in (1, 2, 3)] + [a_removal(4)])
+    )
+    first, second, third, fourth = (entry.removal_id for entry in await catalog.read(lambda view: view.removals()))
+
+    def move(tx: Transaction) -> dict[int, Reason]:
+        tx.update_removals([replace(tx.removals(document_ids=[2])[0], reason=Reason.OWNER_REQUEST)])
+        return tx.advance_removals([first, second, fourth, 999], Stage.CONFIRMED, Stage.ERASED)
+
+    assert await catalog.write(move) == {first: Reason.UNSHARED, second: Reason.OWNER_REQUEST}
+    assert await catalog.write(lambda tx: tx.advance_removals([], Stage.CONFIRMED, Stage.ERASED)) == {}
+    moved = await catalog.write(
+        lambda tx: tx.advance_removals([first, second, third], Stage.ERASED, Stage.GONE, NOW + 5)
+    )
+    assert set(moved) == {first, second}
+    found = [replace(entry, removal_id=0) for entry in await catalog.read(lambda view: view.removals())]
+    assert found == [
+        a_removal(1, stage=Stage.GONE, gone_at=NOW + 5),
+        a_removal(2, stage=Stage.GONE, gone_at=NOW + 5, reason=Reason.OWNER_REQUEST),
+        a_removal(3, stage=Stage.CONFIRMED),
+        a_removal(4),
+    ]
+
+
+async def test_intended_removals_count_what_they_will_erase(catalog: Catalog) -> None:
+    await catalog.write(lambda tx: tx.add_documents([a_document(number) for number in (1, 2, 3, 4)]))
+    erasing = a_stored_rendition(1, "original", state=RenditionState.ERASING)
+    await catalog.write(lambda tx: tx.put_renditions([a_stored_rendition(1), erasing, a_rendition(1, "100")]))
+    await catalog.write(lambda tx: tx.put_renditions([a_stored_rendition(number) for number in (2, 3, 4)]))
+    await catalog.write(
+        lambda tx: tx.add_removals(
+            [
+                a_removal(1, stage=Stage.CONFIRMED),
+                a_removal(2, stage=Stage.INTENDED, files_erased=9),
+                a_removal(3),
+                a_removal(4, stage=Stage.CONFIRMED, scope=Scope.FILES, renditions=("240",)),
+                a_removal(5, stage=Stage.CONFIRMED),
+            ]
+        )
+    )
+    numbers = [entry.removal_id for entry in await catalog.read(lambda view: view.removals())]
+    await catalog.write(lambda tx: tx.intend_removals(numbers))
+    found = [replace(entry, removal_id=0) for entry in await catalog.read(lambda view: view.removals())]
+    assert sorted(found, key=lambda entry: entry.document_id) == [
+        a_removal(1, stage=Stage.INTENDED, files_erased=2, bytes_erased=2000),
+        a_removal(2, stage=Stage.INTENDED, files_erased=1, bytes_erased=1000),
+        a_removal(3),
+        a_removal(4, stage=Stage.CONFIRMED, scope=Scope.FILES, renditions=("240",)),
+        a_removal(5, stage=Stage.INTENDED),
+    ]
+
+
+async def test_documents_are_doomed_many_at_once_as_the_rule_says(catalog: Catalog) -> None:
+    held = [
+        a_document(1),
+        a_document(2, state=DocumentState.SUSPECT, hidden_at=NOW - 7, absent_at=NOW - 8),
+        a_document(3, state=DocumentState.DOOMED, hidden_at=NOW - 9),
+        a_document(4),
+    ]
+    await catalog.write(lambda tx: tx.add_documents(held))
+    await catalog.write(lambda tx: tx.doom_documents([1, 2, 3, 99], NOW + 5))
+    found = await catalog.read(lambda view: view.documents([1, 2, 3, 4]))
+    assert [found[number] for number in (1, 2, 3)] == [doom(document, NOW + 5) for document in held[:3]]
+    assert found[4] == held[3]
 
 
 async def only(catalog: Catalog) -> object:

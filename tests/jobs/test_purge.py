@@ -143,6 +143,30 @@ async def test_F24_while_a_reader_holds_the_log_nothing_is_called_gone(
     assert (report.erased, report.unscrubbed) == (2, False)
 
 
+async def test_beside_a_daemon_the_log_is_left_to_it_and_no_reader_is_blamed(
+    house: Household, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = await deleted(house, 2)
+    monkeypatch.setattr(house.catalog, "_checkpoints", False)
+    report = await house.purge()
+    assert (report.erased, report.unscrubbed) == (0, True)
+    assert {house.removal(number).stage for number in mine} == {Stage.ERASED}
+    assert "reader" not in caplog.text
+    monkeypatch.undo()
+    assert (await house.purge()).erased == 2
+
+
+async def test_much_that_goes_at_once_is_one_line_of_the_log_for_each_account_and_reason(
+    house: Household, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    await deleted(house, 21)
+    assert (await house.purge()).erased == 21
+    lines = [record for record in caplog.records if "Nothing of" in str(record.msg)]
+    assert len(lines) == 1
+    assert b'ipsync_removals_total{reason="deleted"} 21.0' in house.metrics.render()[0]
+
+
 async def test_F24_a_reader_that_lets_go_in_time_is_not_told_of(
     house: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
