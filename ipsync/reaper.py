@@ -13,13 +13,15 @@ from functools import partial
 from ipsync.base import Base, erase_without_database, make_room, open_base
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.purge import Purge, PurgeReport
+from ipsync.jobs.reachability import OUTAGE_NOTE
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import SECOND, Duration, Instant, seconds
 from ipsync.policy.lease import Lease
 from ipsync.policy.reaping import Keeper, keeper_of, longest_silence, second_look
-from ipsync.policy.removals import OPEN_STAGES, Scope, Stage, is_due
+from ipsync.policy.removals import OPEN_STAGES, SEALED, Removal, Scope, Stage, is_due
 from ipsync.policy.rules import Rules
+from ipsync.policy.sealing import Outage, may_seal
 from ipsync.ports.catalog import (
     CatalogBroken,
     CatalogBusy,
@@ -43,6 +45,7 @@ _LOCK_TRIES = 5
 _LOCK_PAUSE_SECONDS = 0.1
 _MANY = 1000
 _BATCH = 200
+_SEALED = {DocumentState.SEALED}
 _SHOWN = (DocumentState.LIVE, DocumentState.SUSPECT, DocumentState.STALE)
 
 
@@ -290,13 +293,21 @@ def _due(view: View, now: Instant, lease: Lease) -> Due:
     # Of what is erased already, the words lie in the database's log until that is cut.
     owed = [entry for entry in held if is_due(entry, now) or entry.stage is Stage.ERASED]
     waited = now - longest_silence(lease)
-    late = view.documents_unverified_since(now - lease.gone_age + 1, 1, states=set(DocumentState))
+    late = view.documents_unverified_since(now - lease.gone_age + 1, 1, states=set(DocumentState) - _SEALED)
+    late += view.documents_unverified_since(now - lease.gone_age - lease.sealed_grace + 1, 1, states=_SEALED)
     return Due(
         documents=len(view.documents_unverified_since(now - lease.erase_age + 1, _MANY, states=_SHOWN)),
         removals=len(owed),
         waiting=sum(max(entry.detected_at, entry.confirmed_at or 0) <= waited for entry in owed),
-        is_late=bool(late) or any(now >= entry.first_unsafe_at + lease.gone_age for entry in owed),
+        is_late=bool(late) or any(now >= _gone_from(entry, lease) for entry in owed),
     )
+
+
+def _gone_from(removal: Removal, lease: Lease) -> Instant:
+    """The instant at which a removal should be done. A sealed copy has a deadline of its own."""
+    if removal.certificate.startswith(SEALED):
+        return removal.erase_by - (lease.window - lease.gone_age)
+    return removal.first_unsafe_at + lease.gone_age
 
 
 def _next_due(view: View, now: Instant, lease: Lease, cursor: int) -> tuple[int | None, list[tuple[int, int]]]:
@@ -304,10 +315,16 @@ def _next_due(view: View, now: Instant, lease: Lease, cursor: int) -> tuple[int 
     batch = view.documents_after(cursor, _BATCH)
     held = view.removals(stages=OPEN_STAGES, document_ids=[entry.document_id for entry in batch], limit=_MANY)
     owed = {entry.document_id for entry in held if entry.scope is Scope.DOCUMENT and is_due(entry, now)}
+    outage = Outage.decode(view.note(OUTAGE_NOTE))
+    states = {account.account_id: account.state for account in view.accounts()} if outage.lasts else {}
     found = [
         (entry.account_id, entry.document_id)
         for entry in batch
-        if now - entry.verified_at >= lease.erase_age or entry.document_id in owed
+        if entry.document_id in owed
+        or (
+            now - entry.verified_at >= lease.erase_age + lease.grace(entry.state)
+            and not may_seal(entry, states.get(entry.account_id), outage, lease)
+        )
     ]
     return batch[-1].document_id if batch else None, found
 

@@ -115,13 +115,17 @@ class AccountWriting(AccountReading, LedgerAppending):
         self.append_ledger([consent_ended(account_id, entry.consent_epoch, ended_at, reason) for entry in ended])
 
 
+_STATES = {state.value: state for state in AccountState}
+
+
 def _account(row: AnyRow) -> Account:
     with decoding("account"):
         return Account(
             account_id=row.account_id,
             username=row.username,
             realname=row.realname,
-            state=AccountState(row.state),
+            # An account of which the state means nothing is hidden, and its grant is asked after.
+            state=_STATES.get(row.state, AccountState.DOUBTED),
             consent_epoch=row.consent_epoch,
             added_at=row.added_at,
             checked_at=row.checked_at,

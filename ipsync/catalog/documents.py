@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, delete, func, or_, select, update
 
-from ipsync.catalog.failures import CatalogFull, decoding
+from ipsync.catalog.failures import CatalogFull, readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing, unindexed
 from ipsync.catalog.tables import table
@@ -200,11 +200,10 @@ _VISIBILITY = {int(visibility): visibility for visibility in Visibility}
 def documents_of(rows: Sequence[AnyRow]) -> list[Document]:
     """Turn rows of `DOCUMENTS` into values.
 
-    Raises:
-        CatalogCorrupt: a row means nothing.
+    A row that means nothing gives a document that is DOOMED and has no facts: nobody serves it, and whoever looks for
+    what is hidden and not owed has it erased. If it is still shared, the next sweep takes it in anew.
     """
-    with decoding("document"):
-        return [_document(row) for row in rows]
+    return readable(rows, _document, _unreadable)
 
 
 def _document(row: AnyRow) -> Document:
@@ -258,6 +257,16 @@ def _document(row: AnyRow) -> Document:
         hidden_at,
         details,
         details_at,
+    )
+
+
+_NO_FACTS = Facts(Media.OTHER, 0, Safety.ADULTS, Visibility.PRIVATE, "")
+
+
+def _unreadable(row: AnyRow) -> Document:
+    document_id, account_id, _, verified_at, mirrored_at = row[:5]
+    return Document(
+        document_id, account_id, _NO_FACTS, DocumentState.DOOMED, verified_at, mirrored_at, hidden_at=verified_at
     )
 
 

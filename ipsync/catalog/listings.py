@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from sqlalchemy import bindparam, delete, select
 
-from ipsync.catalog.failures import decoding
-from ipsync.catalog.handle import Handle
+from ipsync.catalog.failures import readable
+from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.sqlite import upsert
 from ipsync.catalog.tables import table
 from ipsync.policy.documents import Visibility
@@ -38,20 +38,9 @@ class ListingReading(Handle):
     def listings(self, account_id: int | None = None) -> list[Listing]:
         """The listings of one account, or of all."""
         statement = _LISTINGS if account_id is None else _LISTINGS.where(_LISTING.c.account_id == account_id)
-        with decoding("listing"):
-            return [
-                Listing(
-                    account_id=row.account_id,
-                    visibility=Visibility(row.visibility),
-                    total=row.total,
-                    pages=row.pages,
-                    next_due_at=row.next_due_at,
-                    sweep_started_at=row.sweep_started_at,
-                    next_page=row.next_page,
-                    completed_at=row.completed_at,
-                )
-                for row in self._rows(statement)
-            ]
+        # A row of a privacy level that there is not is passed over: nothing can be read for it.
+        found = readable(self._rows(statement), _listing, lambda _row: None)
+        return [listing for listing in found if listing is not None]
 
     def page_records(self, account_id: int, visibility: Visibility) -> list[PageRecord]:
         """The newest record of each page of a listing, by page."""
@@ -59,6 +48,19 @@ class ListingReading(Handle):
             PageRecord(account_id, visibility, row.page, row.sent_at, row.total, row.named)
             for row in self._rows(_PAGES, account_id=account_id, visibility=int(visibility))
         ]
+
+
+def _listing(row: AnyRow) -> Listing | None:
+    return Listing(
+        account_id=row.account_id,
+        visibility=Visibility(row.visibility),
+        total=row.total,
+        pages=row.pages,
+        next_due_at=row.next_due_at,
+        sweep_started_at=row.sweep_started_at,
+        next_page=row.next_page,
+        completed_at=row.completed_at,
+    )
 
 
 class ListingWriting(ListingReading):

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, not_, or_, select, update
 
-from ipsync.catalog.failures import decoding
+from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.merging import stronger
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing
@@ -197,11 +197,36 @@ _SCOPES = {scope.value: scope for scope in Scope}
 def removals_of(rows: Sequence[AnyRow]) -> list[Removal]:
     """Turn rows of the table into values.
 
-    Raises:
-        CatalogCorrupt: a row means nothing.
+    A row of which reason, scope or stage mean nothing is carried out all the same, for the whole document.
     """
-    with decoding("removal"):
-        return [_removal(row) for row in rows]
+    return readable(rows, _removal, _unreadable)
+
+
+UNREADABLE = "unreadable"
+"""The evidence of a removal of which the reason could not be read any more."""
+
+
+def _unreadable(row: AnyRow) -> Removal:
+    return Removal(
+        document_id=row.document_id,
+        account_id=row.account_id,
+        reason=_REASONS.get(row.reason, Reason.EXPIRED),
+        stage=_STAGES.get(row.stage, Stage.CONFIRMED),
+        scope=Scope.DOCUMENT,
+        first_unsafe_at=row.first_unsafe_at,
+        detected_at=row.detected_at,
+        hidden_at=row.hidden_at,
+        erase_from=row.erase_from,
+        erase_by=row.erase_by,
+        removal_id=row.removal_id,
+        confirmed_at=row.confirmed_at,
+        gone_at=row.gone_at,
+        files_erased=row.files_erased,
+        bytes_erased=row.bytes_erased,
+        attempts=row.attempts,
+        next_try_at=row.next_try_at,
+        certificate=UNREADABLE,
+    )
 
 
 def _removal(row: AnyRow) -> Removal:

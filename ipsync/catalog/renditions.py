@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, delete, select, update
 
-from ipsync.catalog.failures import decoding
+from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, numbers, one_of, upsert
 from ipsync.catalog.tables import table
@@ -154,11 +154,15 @@ _STATES = {state.value: state for state in RenditionState}
 
 
 def _renditions(rows: Sequence[AnyRow]) -> list[Rendition]:
-    with decoding("rendition"):
-        return [_rendition(row) for row in rows]
+    # A file of which the state means nothing is one that goes: it is never served, and its document's removal takes it.
+    return readable(rows, _rendition, _unreadable)
 
 
-def _rendition(row: AnyRow) -> Rendition:
+def _unreadable(row: AnyRow) -> Rendition:
+    return _rendition((*row[:3], RenditionState.ERASING.value, *row[4:]))
+
+
+def _rendition(row: Sequence[Any]) -> Rendition:
     (
         document_id,
         name,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from ipsync.jobs.obligations import doubt_account
-from ipsync.jobs.restraint import Restraint
+from ipsync.jobs.restraint import Restraint, next_in_turn
 from ipsync.jobs.tripwires import Tripwires, sample_of
 from ipsync.policy.accounts import SERVED_STATES, Account, Grant
 from ipsync.policy.documents import Document, DocumentState
@@ -105,15 +105,19 @@ class Confirm:
     async def _ask_all(self, questions: list[_Question], report: ConfirmReport) -> bool:
         """Put the questions. Returns whether ipernity may be asked more in this run."""
         blocked: set[int] = set()
-        for question in questions:
+        failed, waiting = False, list(questions)
+        while waiting:
+            question = next_in_turn(waiting, after_failure=failed)
             if question.account.account_id in blocked:
                 continue
+            failed = False
             try:
                 verdict = await self._ask(question, report)
                 if question.is_sample and verdict is _Verdict.WITHDRAWN:
                     # One contradiction is enough: the listing is read again, at a hundred answers a request.
                     blocked.add(question.account.account_id)
             except SourceFailure as failure:
+                failed = True
                 await self._take_note(question, failure, report)
                 if isinstance(failure, (GrantLost, AccountClosed)):
                     blocked.add(question.account.account_id)
@@ -135,7 +139,8 @@ class Confirm:
                 break
             later = now + self._rules.lease.window // 48
             await self._catalog.write(lambda tx: _put_off(tx, unaskable, later))  # noqa: B023  # reason: awaited at once
-        return questions[:limit]
+        # What failed before comes last: a document that always fails must not use up the patience others need.
+        return sorted(questions, key=lambda question: question.removal.attempts > 0)[:limit]
 
     async def _take_note(self, question: _Question, failure: SourceFailure, report: ConfirmReport) -> None:
         now, lease, removal = self._clock.now(), self._rules.lease, question.removal
@@ -143,9 +148,7 @@ class Confirm:
             await self._catalog.write(lambda tx: doubt_account(tx, question.account, failure, now, lease))
         elif not isinstance(failure, (QuotaReached, KeyRefused)):
             report.unanswered += 1
-            attempts = removal.attempts + 1
-            later = next_try(now, attempts, lease.window // 2880, lease.window // 48)
-            await self._catalog.write(lambda tx: _put_off(tx, [removal.removal_id], later, attempts))
+            await self._catalog.write(lambda tx: self._wait(tx, removal))
             _log.warning(
                 Event.CONFIRM_UNANSWERED,
                 "A suspicion could not be confirmed yet; the document stays hidden.",
@@ -181,7 +184,16 @@ class Confirm:
                 account_id=removal.account_id,
                 document_id=removal.document_id,
             )
+        else:
+            await self._catalog.write(lambda tx: self._wait(tx, removal))
         return verdict
+
+    def _wait(self, tx: Transaction, removal: Removal) -> None:
+        """Put off a suspicion about which an answer said nothing."""
+        window, attempts = self._rules.lease.window, removal.attempts + 1
+        _put_off(
+            tx, [removal.removal_id], next_try(self._clock.now(), attempts, window // 2880, window // 48), attempts
+        )
 
     def _judge(self, tx: Transaction, removal: Removal, seen: Seen) -> _Verdict:
         """Apply what ipernity showed."""

@@ -3,12 +3,31 @@
 In memory only: what is owed is in the catalog, and a restart may ask once more.
 """
 
+from collections.abc import MutableSequence
+from typing import TypeVar
+
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.planning import next_try
 from ipsync.ports.source import KeyRefused, Later, Malformed, QuotaReached, SourceFailure
 
 _UNANSWERED_AT_MOST = 3
+
+
+T = TypeVar("T")
+
+
+def next_in_turn(waiting: MutableSequence[T], *, after_failure: bool) -> T:
+    """Take the next of those that wait: the first; after a failure one from their middle.
+
+    Neighbors fail together: documents of one account, pages of one listing. If ipernity answers, asking elsewhere
+    shows it, and what always fails does not use up the patience that the others need.
+
+    Args:
+        waiting: in the order of urgency; the one that is returned is taken out.
+        after_failure: whether the last question failed.
+    """
+    return waiting.pop(len(waiting) // 2 if after_failure else 0)
 
 
 class Restraint:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from ipsync.jobs.absences import tell_absence
 from ipsync.jobs.obligations import doubt_account, put_off_account
 from ipsync.jobs.rehearsal import rehearse
-from ipsync.jobs.restraint import Restraint
+from ipsync.jobs.restraint import Restraint, next_in_turn
 from ipsync.jobs.sweep_application import (
     Turn,
     apply_page,
@@ -227,14 +227,21 @@ class Sync:
         return listing
 
     async def _round(self, turns: Collection[Turn], run: _Run) -> list[Turn]:
-        """Read one page of each listing, those with leases to renew first. Returns those that go on."""
+        """Read one page of each listing, those with leases to renew first. Returns those that go on.
+
+        Accounts that failed before come last: what always fails must not use up the patience the others need.
+        """
         following: list[Turn] = []
-        for turn in sorted(turns, key=lambda entry: entry.is_first):
+        failed, waiting = False, sorted(turns, key=lambda entry: (entry.account.failures > 0, entry.is_first))
+        while waiting:
+            turn = next_in_turn(waiting, after_failure=failed)
+            failed = False
             if not run.reads(turn):
                 continue
             try:
                 after = await self._read_page(turn, run.report)
             except SourceFailure as failure:
+                failed = True
                 await self._take_note(turn, failure, run)
                 continue
             self._restraint.answered()

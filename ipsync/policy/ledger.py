@@ -200,7 +200,7 @@ _KNOWN_WORDS = frozenset(
                 "a account answer asked audit confirmed configuration count deadline details distinct doc drill error",
                 "expected first found get getlist given grant hidden id ids key lacking last law listing missing",
                 "named none owner page pages policy public removal removed replaced request requested s sampled sealed",
-                "sampling sweep swept test tripwire total user without",
+                "sampling sweep swept test tripwire total unreadable user without",
             )
         ).lower(),
     )

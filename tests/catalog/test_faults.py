@@ -10,8 +10,10 @@ import pytest
 
 from ipsync.catalog import CatalogFull, SqliteCatalog, open_catalog
 from ipsync.catalog.reserve import Reserve
-from ipsync.policy.documents import Tombstone
-from ipsync.policy.removals import Stage
+from ipsync.policy.accounts import AccountState
+from ipsync.policy.documents import DocumentState, RenditionState, Tombstone, Visibility
+from ipsync.policy.listings import Listing
+from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, Transaction
 from tests.fakes.catalogs import (
     NOW,
@@ -223,11 +225,55 @@ def test_F5_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_catalog(URL, tmp_path, STATE_KEY, inline=True)
 
 
-def test_F5_words_that_are_not_ours_are_a_failure(catalog: SqliteCatalog) -> None:
+def changed(catalog: SqliteCatalog, statement: str) -> None:
+    catalog.write_now(lambda tx: tx._connection.exec_driver_sql(statement))
+
+
+@pytest.mark.parametrize("word", ["state = 'sold'", "media = 'opera'", "safety = 77", "visibility = -1"])
+def test_F5_a_document_with_words_that_are_not_ours_is_doomed_and_hinders_nobody(
+    catalog: SqliteCatalog, word: str
+) -> None:
+    catalog.write_now(lambda tx: tx.add_documents([a_document(1), a_document(2)]))
+    changed(catalog, f"UPDATE document SET {word} WHERE document_id = 1")
+    found = catalog.read_now(lambda view: view.documents([1, 2]))
+    assert found[2] == a_document(2)
+    assert (found[1].state, found[1].verified_at, found[1].facts.title) == (DocumentState.DOOMED, NOW, "")
+
+
+def test_F5_a_removal_with_words_that_are_not_ours_is_carried_out_for_the_whole_document(
+    catalog: SqliteCatalog,
+) -> None:
+    entries = [a_removal(number, stage=Stage.CONFIRMED, confirmed_at=NOW) for number in (1, 2, 3)]
+    catalog.write_now(lambda tx: tx.add_removals(entries))
+    changed(catalog, "UPDATE removal SET reason = 'boredom' WHERE document_id = 1")
+    changed(catalog, "UPDATE removal SET scope = 'frame' WHERE document_id = 2")
+    found = {entry.document_id: entry for entry in catalog.read_now(lambda view: view.due_removals(NOW, 10))}
+    assert (found[1].reason, found[1].stage, found[1].certificate) == (Reason.EXPIRED, Stage.CONFIRMED, "unreadable")
+    assert (found[2].reason, found[2].scope) == (Reason.UNSHARED, Scope.DOCUMENT)
+    assert found[3].certificate == ""
+
+
+def test_F5_a_file_with_words_that_are_not_ours_is_never_served(catalog: SqliteCatalog) -> None:
     catalog.write_now(lambda tx: tx.add_documents([a_document(1)]))
-    catalog.write_now(lambda tx: tx._connection.exec_driver_sql("UPDATE document SET state = 'sold'"))
-    with pytest.raises(CatalogCorrupt, match="document"):
-        catalog.read_now(lambda view: view.documents([1]))
+    catalog.write_now(lambda tx: tx.put_renditions([a_rendition(1), a_rendition(1, "original")]))
+    changed(catalog, "UPDATE rendition SET state = 'burnt' WHERE rendition = '240'")
+    (files,) = catalog.read_now(lambda view: view.renditions([1])).values()
+    assert {entry.file.rendition: entry.state for entry in files} == {
+        "240": RenditionState.ERASING,
+        "original": RenditionState.WANTED,
+    }
+
+
+def test_F5_an_account_with_words_that_are_not_ours_is_hidden_and_asked_after(catalog: SqliteCatalog) -> None:
+    changed(catalog, "UPDATE account SET state = 'famous'")
+    assert {account.state for account in catalog.read_now(lambda view: view.accounts())} == {AccountState.DOUBTED}
+
+
+def test_F5_a_listing_with_a_level_that_is_not_ours_hinders_no_other(catalog: SqliteCatalog) -> None:
+    listings = [Listing(number, Visibility.PUBLIC) for number in (1, 2)]
+    catalog.write_now(lambda tx: [tx.put_listing(listing) for listing in listings])
+    changed(catalog, "UPDATE listing SET visibility = 17 WHERE account_id = 1")
+    assert catalog.read_now(lambda view: view.listings()) == listings[1:]
 
 
 DYING = """
