@@ -176,8 +176,7 @@ class RemovalWriting(RemovalReading):
     ) -> dict[int, Reason]:
         """Move those of these removals that stand at `before` on to `after`; says which, and their reasons."""
         rows = self._rows(_ADVANCE, numbers=numbers(removal_ids), before=before.value, after=after.value, when=gone_at)
-        with decoding("removal"):
-            return {removal_id: _REASONS[reason] for removal_id, reason in rows}
+        return {removal_id: _REASONS.get(reason, Reason.EXPIRED) for removal_id, reason in rows}
 
 
 def _is_owed(removal: Removal) -> bool:
