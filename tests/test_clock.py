@@ -170,6 +170,27 @@ def test_F7_it_never_runs_backwards_and_never_slower_than_the_machine(steps: lis
             last = ours.now()
 
 
+def test_how_long_ago_a_mark_was_made_is_told_by_the_boot_time_clock_alone(machine: Machine) -> None:
+    ours = SystemClock()
+    mark = ours.mark()
+    machine.passes(HOUR)
+    machine.wall -= DAY
+    assert ours.since(mark) == HOUR
+    machine.boottime = 0
+    assert ours.since(mark) == 0
+
+
+def test_of_no_mark_or_one_of_another_boot_nobody_knows_how_long_ago_it_was_made(machine: Machine) -> None:
+    mark = SystemClock().mark()
+    assert SystemClock().since(None) is None
+    machine.reboots(HOUR)
+    assert SystemClock().since(mark) is None
+    for name in ("", "unknown"):
+        machine.boot_id = name
+        ours = SystemClock()
+        assert ours.since(ours.mark()) is None
+
+
 def test_the_real_clocks_agree_with_the_machine() -> None:
     ours = SystemClock()
     assert abs(ours.now() - int(datetime.now(UTC).timestamp() * SECOND)) < 5 * SECOND

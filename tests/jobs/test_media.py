@@ -305,6 +305,23 @@ async def test_F33_an_error_that_comes_instead_of_an_original_is_never_stored_an
     assert (await house.fetch()).files == 1
 
 
+async def test_F33_what_was_told_of_is_remembered_within_limits(
+    house: Household, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipsync.jobs.media._MOST_TOLD", 2)
+    mine = await house.member(7, 3)
+    house.configure_view(renditions=("original",))
+    await house.sync()
+    for number in mine:
+        house.media_source.instead[house.files(number)["original"].file.url] = b"come back later"
+    for _ in range(2):
+        await house.fetch()
+        house.passes(HOUR)
+        await house.sync()
+    assert 3 < caplog.messages.count("A file was not stored.") <= 6
+    assert len(house._media._told) <= 2
+
+
 async def test_a_cut_download_goes_on_where_it_was(house: Household) -> None:
     mine = await house.member(7, 1)
     house.configure_view(renditions=("original",))
