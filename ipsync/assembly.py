@@ -19,6 +19,7 @@ from ipsync.ipernity.gate import BudgetGate
 from ipsync.ipernity.media import MediaFetcher
 from ipsync.ipernity.media_addresses import loopback_of
 from ipsync.jobs.accounts import Accounts
+from ipsync.jobs.admission import Admission
 from ipsync.jobs.audit import Audit, Heads, Witness
 from ipsync.jobs.audit_repair import Repair, Steps
 from ipsync.jobs.audit_watch import AuditWatch
@@ -38,6 +39,7 @@ from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy import ledger
+from ipsync.policy.admission import Capacity, Overload, overload
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.source import Source
@@ -86,6 +88,7 @@ class Works:
     details: Details = field(init=False)
     orphans: Orphans = field(init=False)
     accounts: Accounts = field(init=False)
+    admission: Admission = field(init=False)
     tombstones: Tombstones = field(init=False)
     requests: Requests = field(init=False)
     audit: Audit = field(init=False)
@@ -111,6 +114,7 @@ class Works:
         self.details = Details(drilled, catalog, clock, rules)
         self.orphans = Orphans(catalog, base.store, base.store_lock)
         self.accounts = Accounts(source, catalog, clock, rules)
+        self.admission = Admission(source, catalog, clock, rules, lambda: self.believed_requests_per_hour)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
         witness, per_day = self._witness(), self.settings.budget.per_day
         self.audit = Audit(catalog, base.store, witness, clock, rules)
@@ -150,6 +154,12 @@ class Works:
         await self.base.catalog.write(lambda tx: tx.append_ledger([started]))
         await self.look_at_budget()
 
+    async def overload(self) -> Overload | None:
+        """Whether the configured budget can't renew every page in time, even if everything goes well (design §4)."""
+        capacity = Capacity(self.settings.caps().sustainable_per_hour(), self.rules.lease, self.rules.outage)
+        pages = (await self.base.catalog.read(lambda view: view.figures())).listing_pages
+        return overload(pages, capacity)
+
     def nudges(self) -> list[Nudge]:
         """The job table: which job, how often, and what follows when it went well."""
         window = self.rules.lease.window
@@ -159,6 +169,7 @@ class Works:
             Nudge("grants", period_of(window, 2880), self.grants.run, then=("purge",)),
             Nudge("confirm", period_of(window, 2880), self.confirm.run, then=("purge",)),
             Nudge("sync", period_of(window, 1440), self.sync.run, then=("confirm", "grants", "media", "details")),
+            Nudge("admission", period_of(window, 288), self.admission.run, then=("purge",)),
             Nudge("media", period_of(window, 1440), self.media.run),
             Nudge("details", period_of(window, 288), self.details.run),
             Nudge("policy", period_of(window, 24), self.expiry.apply_policy, then=("purge",)),

@@ -64,6 +64,7 @@ COMMANDS = (
     CommandEntry("removal", _WORK, "Comply with owners' requests, and show how that went."),
     CommandEntry("purge", _WORK, "Erase what is due, now."),
     CommandEntry("reap", _WORK, "Erase what is overdue where no daemon does it."),
+    CommandEntry("plan", _LOOK, "Show what each account costs, and what else would fit."),
     CommandEntry("status", _LOOK, "Show what is mirrored, what is being erased, what is left of the budget."),
     CommandEntry("documents", _LOOK, "Show mirrored documents."),
     CommandEntry("ledger", _LOOK, "Check, export and ask the record of removals."),

@@ -68,6 +68,12 @@ def add(
             f"It was granted more than is used: to {members.granted(taken.excess)}. ipsync never uses that; "
             "the member can take it back on ipernity's page of authorized applications."
         )
+    if account.state.value == "waiting":
+        output.say(
+            f"It is {account.failure}. It waits, and is taken in as soon as it fits; "
+            "`ipsync plan --what-if budget=N/h` shows what would change."
+        )
+        return
     output.say("Next: a running daemon mirrors it by itself; without one: ipsync sync")
 
 
@@ -102,7 +108,7 @@ async def _authorize(works: "Works", as_json: bool, patience_seconds: float) -> 
         was_told = entered.is_set()
         entered.clear()
         try:
-            return await works.accounts.finish(frob)
+            return await _placed(works, await works.accounts.finish(frob))
         except FrobUnused:
             trouble = "the member did not say yes"
             if was_told and not as_json:
@@ -116,6 +122,18 @@ async def _authorize(works: "Works", as_json: bool, patience_seconds: float) -> 
             )
         # A member may take minutes; what is asked meanwhile counts against the budget (T21).
         pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+
+
+async def _placed(works: "Works", taken: "TakenIn") -> "TakenIn":
+    """Learn how large the account is and whether the budget carries it."""
+    from dataclasses import replace
+
+    account_id = taken.account.account_id
+    await works.look_at_budget()
+    await works.admission.measure(account_id)
+    await works.admission.run()
+    account = await works.base.catalog.read(lambda view: view.account(account_id))
+    return taken if account is None else replace(taken, account=account)
 
 
 def _watch_enter(loop: "asyncio.AbstractEventLoop") -> "asyncio.Event":

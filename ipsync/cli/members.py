@@ -23,6 +23,7 @@ _AREAS = {
 
 STATES = {
     "active": "it is read, and its documents are served",
+    "waiting": "the request budget does not carry it: nothing of it is read or kept until it fits",
     "doubted": "ipernity refused its token once; everything is hidden until it is asked again",
     "paused": "it is not read any more; its copies go when their leases run out",
     "lost": "the member took the permission back; its copies are erased or being erased",
@@ -159,6 +160,7 @@ def taken_json(taken: "TakenIn") -> dict[str, Any]:
         "consent_epoch": account.consent_epoch,
         "permissions": dict(taken.permissions),
         "excess_permissions": dict(taken.excess),
+        "failure": account.failure,
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from ipsync.policy.accounts import SERVED_STATES, Account, AccountState
+from ipsync.policy.accounts import GRANTED_STATES, SERVED_STATES, Account, AccountState
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.planning import next_try
@@ -35,7 +35,9 @@ def doubt_account(tx: Transaction, asked: Account, failure: SourceFailure, now: 
         Whether the account was served until now.
     """
     account = tx.account(asked.account_id)
-    if account is None or account.state not in SERVED_STATES or account.consent_epoch != asked.consent_epoch:
+    if account is None or account.state not in GRANTED_STATES or account.consent_epoch != asked.consent_epoch:
+        return False
+    if account.state is AccountState.DOUBTED:
         return False
     remember_state(tx, account)
     tx.put_account(
@@ -48,19 +50,20 @@ def doubt_account(tx: Transaction, asked: Account, failure: SourceFailure, now: 
             retry_at=_retry_at(account, now, lease),
         )
     )
-    return True
+    return account.state in SERVED_STATES
 
 
 def remember_state(tx: Transaction, account: Account) -> None:
-    """Keep what a served account is, before it is doubted."""
-    if account.state in SERVED_STATES:
+    """Keep what an account is, before it is doubted."""
+    if account.state is not AccountState.DOUBTED:
         tx.set_note(_before_doubt(account.account_id), account.state.value)
 
 
 def state_before_doubt(view: View, account_id: int) -> AccountState:
     """What a doubted account was, so that a false alarm changes nothing: a paused one stays paused."""
     noted = view.note(_before_doubt(account_id))
-    return AccountState.PAUSED if noted == AccountState.PAUSED.value else AccountState.ACTIVE
+    kept = (AccountState.PAUSED, AccountState.WAITING)
+    return next((state for state in kept if noted == state.value), AccountState.ACTIVE)
 
 
 def end_account(

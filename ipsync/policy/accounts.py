@@ -15,6 +15,7 @@ class AccountState(StrEnum):
     """Where an account stands. Only ACTIVE and PAUSED accounts are served, and only under their leases."""
 
     ACTIVE = "active"
+    WAITING = "waiting"  # the budget does not carry it: not read, not served, copies are erased; the grant stays
     DOUBTED = "doubted"  # one answer said 107, 108 or closed: hidden at once, asked once more
     PAUSED = "paused"  # not read any more; leases run out and copies are erased at their deadline
     LOST = "lost"  # 107: the grant is gone; everything hidden, being erased
@@ -23,7 +24,7 @@ class AccountState(StrEnum):
 
 
 SERVED_STATES = (AccountState.ACTIVE, AccountState.PAUSED)
-GRANTED_STATES = (AccountState.ACTIVE, AccountState.PAUSED, AccountState.DOUBTED)
+GRANTED_STATES = (AccountState.ACTIVE, AccountState.WAITING, AccountState.PAUSED, AccountState.DOUBTED)
 """States in which a token is held and asked after."""
 
 

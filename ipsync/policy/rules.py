@@ -33,6 +33,7 @@ class Rules:
         details: whether description and tags are fetched, one request per document.
         accounts_most: how many accounts may be taken in (T04), or None.
         tripwire: how much must be missing at once for the listing to be doubted.
+        outage: how long ipernity may be out of reach without a copy being hidden (design §4).
     """
 
     lease: Lease
@@ -42,3 +43,4 @@ class Rules:
     details: bool = False
     accounts_most: int | None = None
     tripwire: Limits = field(default_factory=Limits)
+    outage: Duration = 0

@@ -129,6 +129,7 @@ class Settings:
             details=self.mirror.details,
             accounts_most=self.accounts_most,
             tripwire=Limits(share=self.removal.tripwire_share, count=self.removal.tripwire_count),
+            outage=self.removal.outage,
         )
 
     def user_agent(self, version: str) -> str:

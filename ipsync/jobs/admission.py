@@ -1,0 +1,193 @@
+"""Admission: take in whom the budget can look after, and give whole accounts up rather than miss leases (F20).
+
+An account that is not admitted waits: it is not read, nothing of it is served, what was mirrored of it is erased by
+the normal purge, and its grant stays. It is taken in again as soon as the budget allows. Nothing is erased here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ipsync.policy.accounts import Account, AccountState
+from ipsync.policy.admission import Candidate, Capacity, Decision, Refusal, decide
+from ipsync.policy.documents import DocumentState, Visibility
+from ipsync.policy.forecast import ListedLoad
+from ipsync.policy.listings import Listing
+from ipsync.policy.planner.removal_rate import USUAL_PER_DOCUMENT_HOUR
+from ipsync.policy.removals import Reason
+from ipsync.policy.rules import Rules
+from ipsync.ports.catalog import Catalog, Transaction, View
+from ipsync.ports.clock import Clock
+from ipsync.ports.source import Lane, Source, SourceFailure
+from ipsync.telemetry import Event, get_log
+
+_log = get_log(__name__)
+
+_STATES = (AccountState.ACTIVE, AccountState.WAITING)
+
+
+@dataclass(slots=True)
+class AdmissionReport:
+    """What one run decided.
+
+    Attributes:
+        refused: accounts that were read until now and wait from now on.
+        admitted: accounts that waited and are read from now on.
+        documents: how many are to be erased for it.
+    """
+
+    refused: int = 0
+    admitted: int = 0
+    documents: int = 0
+
+
+class Admission:
+    """The decision who is read, made anew whenever pages or budget have changed."""
+
+    def __init__(
+        self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, requests_per_hour: Callable[[], float]
+    ) -> None:
+        """Wire the job.
+
+        Args:
+            source: ipernity.
+            catalog: the durable memory.
+            clock: the lease clock.
+            rules: the window, the outage to be prepared for, what is mirrored.
+            requests_per_hour: what the budget is believed to allow now.
+        """
+        self._source = source
+        self._catalog = catalog
+        self._clock = clock
+        self._rules = rules
+        self._requests_per_hour = requests_per_hour
+
+    @property
+    def capacity(self) -> Capacity:
+        """Of the budget as it is believed to be now."""
+        return Capacity(self._requests_per_hour(), self._rules.lease, self._rules.outage)
+
+    async def run(self) -> AdmissionReport:
+        """Decide, and carry it out."""
+        capacity, wanted = self.capacity, self._rules.view.visibility
+        decision = await self._catalog.read(lambda view: decide(candidates(view, wanted), capacity))
+        if not decision.refused and not decision.admitted:
+            return AdmissionReport()
+        report = await self._catalog.write(lambda tx: self._carry_out(tx, decision))
+        if report.refused or report.admitted:
+            _log.warning(
+                Event.ACCOUNT_SHED,
+                "The budget was shared anew: some accounts wait, or are read again.",
+                accounts_waiting=report.refused,
+                accounts_admitted=report.admitted,
+                documents=report.documents,
+                pages=decision.pages,
+                requests_per_hour=round(capacity.requests_per_hour),
+            )
+        return report
+
+    async def measure(self, account_id: int) -> None:
+        """Learn how many pages an account has, one request for each listing, before anything of it is mirrored.
+
+        Where ipernity does not say, the next reading will tell.
+        """
+        grant = await self._catalog.read(lambda view: view.grant(account_id))
+        if grant is None:
+            return
+        view = self._rules.view
+        for visibility in sorted(view.visibility):
+            try:
+                answer = await self._source.list_page(
+                    account_id, grant.token, visibility, 1, view.renditions, Lane.INTERACTIVE
+                )
+            except SourceFailure:
+                return
+            total, pages = answer.total, answer.pages
+            await self._catalog.write(
+                lambda tx: _put_size(tx, account_id, visibility, total, pages)  # noqa: B023  # reason: awaited at once
+            )
+
+    def _carry_out(self, tx: Transaction, decision: Decision) -> AdmissionReport:
+        report = AdmissionReport()
+        for account_id, refusal in decision.refused.items():
+            account = tx.account(account_id)
+            if account is None or account.state not in _STATES:
+                continue
+            if account.state is AccountState.ACTIVE:
+                report.refused += 1
+                report.documents += self._give_up(tx, account)
+                account = replace(account, state=AccountState.WAITING)
+            elif _same_words(account, refusal):
+                continue
+            tx.put_account(replace(account, failure=refusal.words(), failures=0, retry_at=0))
+        for account_id in decision.admitted:
+            account = tx.account(account_id)
+            if account is not None and account.state is AccountState.WAITING:
+                report.admitted += 1
+                tx.put_account(replace(account, state=AccountState.ACTIVE, failure="", failures=0, retry_at=0))
+        return report
+
+    def _give_up(self, tx: Transaction, account: Account) -> int:
+        """Hide everything of an account at once, and owe its erasure; its pages stay known."""
+        for listing in tx.listings(account.account_id):
+            tx.drop_pages_after(listing.account_id, listing.visibility, 0)
+            tx.put_listing(Listing(listing.account_id, listing.visibility, listing.total, listing.pages))
+        return tx.doom_account(account.account_id, Reason.POLICY_CHANGE, self._clock.now(), self._rules.lease)
+
+
+def candidates(view: View, wanted: frozenset[Visibility]) -> list[Candidate]:
+    """Everyone who is read, or waits to be.
+
+    Args:
+        view: the catalog.
+        wanted: the privacy levels that are mirrored.
+    """
+    figures = view.account_figures()
+    listings: dict[int, list[Listing]] = {}
+    for listing in view.listings():
+        if listing.visibility in wanted:
+            listings.setdefault(listing.account_id, []).append(listing)
+    found = []
+    for account in view.accounts(_STATES):
+        known = listings.get(account.account_id, [])
+        # A listing that was never asked for has a page at least.
+        pages = sum(listing.pages for listing in known) + len(wanted) - len(known)
+        documents = figures[account.account_id].documents if account.account_id in figures else {}
+        shown = documents.get(DocumentState.LIVE, 0) + documents.get(DocumentState.STALE, 0)
+        found.append(
+            Candidate(
+                account_id=account.account_id,
+                pages=pages,
+                is_settled=any(listing.completed_at is not None for listing in known),
+                is_waiting=account.state is AccountState.WAITING,
+                use=shown / pages,
+                since=account.added_at,
+            )
+        )
+    return found
+
+
+def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
+    """The listings of everyone who is read or waits, as a forecast needs them.
+
+    Args:
+        view: the catalog.
+        wanted: the privacy levels that are mirrored.
+    """
+    known = {(listing.account_id, listing.visibility): listing for listing in view.listings()}
+    found = []
+    for account in view.accounts(_STATES):
+        for visibility in sorted(wanted):
+            listing = known.get((account.account_id, visibility)) or Listing(account.account_id, visibility)
+            removals = max(1, listing.total) * USUAL_PER_DOCUMENT_HOUR
+            found.append(ListedLoad(account.account_id, listing.total, listing.pages, removals))
+    return found
+
+
+def _put_size(tx: Transaction, account_id: int, visibility: Visibility, total: int, pages: int) -> None:
+    known = {listing.visibility: listing for listing in tx.listings(account_id)}
+    listing = known.get(visibility) or Listing(account_id, visibility)
+    tx.put_listing(replace(listing, total=total, pages=max(1, pages)))
+
+
+def _same_words(account: Account, refusal: Refusal) -> bool:
+    return account.failure.partition(":")[0] == refusal.words().partition(":")[0]
