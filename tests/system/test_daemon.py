@@ -484,7 +484,7 @@ async def test_a_job_that_fails_stops_no_other(mirror: SiteMirror, capsys: pytes
         await until(lambda: here.daemon._health, "something is measured")
         assert (await here.get("/readyz"))[0] == 200
     failed = [json.loads(line) for line in capsys.readouterr().err.splitlines() if '"job.failed"' in line]
-    assert {record["job"] for record in failed} == {"sync"}
+    assert {record["job"] for record in failed} == {"sync", "admission"}
 
 
 async def test_it_stops_in_order_and_leaves_nothing_open(mirror: SiteMirror) -> None:
