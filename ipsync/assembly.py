@@ -39,7 +39,7 @@ from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy import ledger
-from ipsync.policy.admission import Capacity, Overload, overload
+from ipsync.policy.admission import Capacity, overload
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.source import Source
@@ -62,6 +62,10 @@ __all__ = [
     "site_of",
     "web_parts",
 ]
+
+
+class BudgetTooSmallError(CatalogFailure):
+    """The configured budget cannot renew every lease in time; the message has the numbers."""
 
 
 @dataclass(slots=True)
@@ -153,12 +157,14 @@ class Works:
         started = ledger.started(self.base.clock.now(), self.base.epoch)
         await self.base.catalog.write(lambda tx: tx.append_ledger([started]))
         await self.look_at_budget()
+        await self._refuse_overload()
 
-    async def overload(self) -> Overload | None:
-        """Whether the configured budget can't renew every page in time, even if everything goes well (design §4)."""
+    async def _refuse_overload(self) -> None:
+        """A budget with which pages can't be read again in time, even if everything goes well, is none (design §4)."""
         capacity = Capacity(self.settings.caps().sustainable_per_hour(), self.rules.lease, self.rules.outage)
         pages = (await self.base.catalog.read(lambda view: view.figures())).listing_pages
-        return overload(pages, capacity)
+        if (found := overload(pages, capacity)) is not None:
+            raise BudgetTooSmallError(f"{found.words()}; change budget in {self.settings.file}")
 
     def nudges(self) -> list[Nudge]:
         """The job table: which job, how often, and what follows when it went well."""

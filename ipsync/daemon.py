@@ -170,8 +170,6 @@ class Daemon:
             works = self._works = open_works(base, self._settings)
             self._operator = operator_of(self._settings)
             await works.pass_boot_gate()
-            if (overload := await works.overload()) is not None:
-                raise DaemonRefusedError(f"{overload.words()}; change budget in {self._settings.file}")
             if not self._stopping:
                 web, address = await self._listen(base)
                 self._begin_schedule(base, works)
