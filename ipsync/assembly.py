@@ -42,6 +42,7 @@ from ipsync.policy import ledger
 from ipsync.policy.admission import Capacity, overload
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
+from ipsync.ports.catalog import CatalogFailure
 from ipsync.ports.source import Source
 from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
