@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
 
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
@@ -100,11 +99,11 @@ class Purge:
         """
         report = PurgeReport()
         failed: set[int] = set()
-        for turn in count(1):
-            now = self._clock.now()
-            intended = await self._catalog.write(partial(_intend, now=now, limit=batch, passed_over=frozenset(failed)))
-            if not intended:
-                break
+        turn = 0
+        while intended := await self._catalog.write(
+            partial(_intend, now=self._clock.now(), limit=batch, passed_over=frozenset(failed))
+        ):
+            turn += 1
             done = await self._erase(intended, report)
             failed |= {removal.removal_id for removal in intended} - {removal.removal_id for removal in done}
             await self._catalog.write(partial(self._forget, removals=done))

@@ -104,6 +104,19 @@ async def test_T09_each_kind_of_content_has_its_own_time(house: Household, name:
     assert len(house.keys_on_disk()) == 2
 
 
+async def test_T09_of_two_removals_of_one_documents_files_each_frees_its_own(house: Household) -> None:
+    mine = await house.member(7, 1)
+    await house.mirror()
+    house.configure(replace(house.rules, ttl=replace(house.rules.ttl, thumbnail=HOUR, original=HOUR)))
+    house.passes(HOUR)
+    await house.expire()
+    assert {removal.renditions for removal in house.removals(mine[0])} == {("240",), ("original",)}
+    report = await house.purge(batch=1)
+    assert (report.erased, report.files) == (2, 2)
+    assert not house.keys_on_disk()
+    assert set(house.file_states(mine[0]).values()) == {RenditionState.WANTED}
+
+
 async def test_T09_one_removal_takes_all_expired_files_of_a_document(house: Household) -> None:
     mine = await house.member(7, 3)
     await house.mirror()

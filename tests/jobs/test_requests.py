@@ -193,6 +193,23 @@ async def test_a_request_withdrawn_before_the_erasing_is_erased_all_the_same_and
     assert house.served() == {shared}
 
 
+async def test_a_withdrawn_request_for_an_account_waits_for_its_member(house: Household) -> None:
+    mine = await house.member(1, documents=1)
+    await house.mirror()
+    number = (await file(house, account(1))).request.request_id
+    house.passes(SECOND)
+    ended = await house.requests.withdraw(number)
+    assert (ended.stands, ended.ended_by) == (False, Ending.WITHDRAWN)
+    await house.purge()
+    house.passes(SECOND)
+    await house.mirror()
+    assert house.served() == set()
+    await house.authorize(1)
+    house.passes(SECOND)
+    await house.mirror()
+    assert house.served() == set(mine)
+
+
 async def test_what_cannot_be_withdrawn_is_said(house: Household) -> None:
     with pytest.raises(RequestRefusedError, match="no request 7"):
         await house.requests.withdraw(7)
@@ -305,6 +322,21 @@ async def test_T11_the_words_of_an_owner_are_nowhere_a_month_after(house: Househ
     assert sum(files_with(tmp_path, canaries).values()) == 0
     assert await house.requests.run() == 0
     assert house.catalog.read_now(lambda view: view.removal_request(1)) is not None  # the receipt stays
+
+
+async def test_F24_words_in_a_log_that_a_reader_holds_back_are_left_to_the_next_purge(
+    house: Household, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await file(house, document(5), Words("canary-contact-of-the-owner"))
+    house.passes(31 * DAY)
+
+    async def held_back() -> bool:
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.catalog, "scrub", held_back)
+        assert await house.requests.run() == 1
+    assert "A reader holds back the log's truncation; the next purge does it." in caplog.messages
 
 
 async def test_the_record_outside_holds_no_word_of_anybody(house: Household) -> None:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipsync.policy.instants import DAY, HOUR, MILLISECOND, MINUTE, SECOND, duration_text, parse_duration, rfc3339
+from ipsync.policy.instants import (
+    DAY,
+    HOUR,
+    MILLISECOND,
+    MINUTE,
+    SECOND,
+    duration_text,
+    from_unix_seconds,
+    parse_duration,
+    rfc3339,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +55,8 @@ def test_F9_an_instant_is_utc_whatever_the_zone(instant: int) -> None:
     written = dt.datetime.fromisoformat(rfc3339(instant))
     assert written.utcoffset() == dt.timedelta(0)
     assert abs(written.timestamp() * SECOND - instant) < 1000 + 1
+
+
+def test_the_seconds_of_the_api_become_instants() -> None:
+    assert from_unix_seconds(1_795_305_600) == 1_795_305_600 * SECOND
+    assert rfc3339(from_unix_seconds(0)) == "1970-01-01T00:00:00.000Z"
