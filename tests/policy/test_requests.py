@@ -16,6 +16,7 @@ from ipsync.policy.requests import (
     RequestScope,
     Subject,
     deadline,
+    kept_outside_for,
     lifted,
     new_request,
     outside_of,
@@ -192,6 +193,10 @@ def test_a_request_ends_once() -> None:
 
 def test_words_are_kept_a_month_at_a_window_of_a_day() -> None:
     assert words_kept_for(LEASE) == 30 * DAY
+
+
+def test_F28_the_record_outside_remembers_longer_than_any_lease_lasts() -> None:
+    assert kept_outside_for(LEASE) == 30 * DAY
 
 
 def test_F28_a_request_survives_in_the_record_outside() -> None:
