@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
+from ipsync.catalog.budget_tables import BudgetRateRow, BudgetRow, BudgetSpentRow
 from ipsync.catalog.handle import Handle
 from ipsync.catalog.sqlite import Batch, upsert
 from ipsync.catalog.tables import table
@@ -12,9 +13,9 @@ from ipsync.ports.catalog import JobRun
 
 _JOB_RUN = table("job_run")
 _NOTE = table("note")
-_BUDGET = table("budget")
-_SPENT = table("budget_spent")
-_RATE = table("budget_rate")
+_BUDGET = table(BudgetRow.__tablename__)
+_SPENT = table(BudgetSpentRow.__tablename__)
+_RATE = table(BudgetRateRow.__tablename__)
 
 _JOB_RUNS = select(_JOB_RUN)
 _NOTE_OF_NAME = select(_NOTE.c.value).where(_NOTE.c.name == bindparam("name"))

@@ -1,4 +1,4 @@
-"""The schema, declared once: every table, column and index of the catalog.
+"""The schema, declared once: every table, column and index of the catalog but those in `*_tables.py`.
 
 These classes are never instantiated for bulk work and validate nothing; values live in `policy/`, and
 `rows.py` translates. Instants are BIGINT microseconds, so no zone can be lost on the way. Personal
@@ -366,41 +366,6 @@ class NoteRow(CatalogTable, table=True):
 
     name: str = Field(sa_type=Text, primary_key=True)
     value: str = Field(sa_type=Text)
-
-
-class BudgetRow(CatalogTable, table=True):
-    """How the budget gate stands. One row, number 1."""
-
-    __tablename__ = "budget"
-    __table_args__ = (_STRICT,)
-
-    budget_id: int = Field(sa_type=Number, primary_key=True)
-    next_slot_at: int = Field(sa_type=Number)
-    blocked_until: int = Field(sa_type=Number)
-    backoff_step: int = Field(sa_type=Number)
-    rate_factor: float = Field(sa_type=Fraction)
-    recovered_at: int = Field(sa_type=Number)
-
-
-class BudgetSpentRow(CatalogTable, table=True):
-    """Requests counted in one bucket of one window."""
-
-    __tablename__ = "budget_spent"
-    __table_args__ = (_STRICT_CLUSTERED,)
-
-    window: str = Field(sa_type=Text, primary_key=True)
-    bucket_at: int = Field(sa_type=Number, primary_key=True)
-    requests: int = Field(sa_type=Number)
-
-
-class BudgetRateRow(CatalogTable, table=True):
-    """The lowest rate ipernity really allowed on one day."""
-
-    __tablename__ = "budget_rate"
-    __table_args__ = (_STRICT,)
-
-    day_at: int = Field(sa_type=Number, primary_key=True)
-    requests_per_hour: float = Field(sa_type=Fraction)
 
 
 METADATA = CatalogTable.metadata
