@@ -35,7 +35,7 @@ QUICK: dict[str, Measure] = {
     "requests": partial(sweep_requests.run, ((1, 60), (2, 400))),
     "verification": partial(verification.run, 1, 400, 1),
     "serving": partial(serving.run, 50, 0.2, 1),
-    "erasing": partial(erasing.run, 100, 1, 100),
+    "erasing": partial(erasing.run, 100, 1, 100, 500),
     "memory": partial(memory.run, 1, 200, 0.5, 0.5),
     "crashes": partial(crashes.run, crashes.Plan(400, 2, 2, per_second=5)),
 }

@@ -12,7 +12,7 @@ import statistics
 import time
 from pathlib import Path
 
-from benchmarks import store_erase
+from benchmarks import scrubbing, store_erase
 from benchmarks.figures import Figure, Goal
 from benchmarks.world import Mirror, Site, folder, run_as_daemon
 from ipsync.assembly import Works
@@ -36,13 +36,16 @@ GOAL = Goal(least=0.5)
 _NOWHERE = {"api_url": "http://127.0.0.1:9/api/", "api_key": "key", "secret": "secret", "members": []}
 
 
-def run(documents: int = 500, rounds: int = 8, store_documents: int = 2_000) -> list[Figure]:
-    """Measure the purge job, then the store alone.
+def run(
+    documents: int = 500, rounds: int = 8, store_documents: int = 2_000, database_documents: int = 100_000
+) -> list[Figure]:
+    """Measure the purge job, then the store alone, then cleaning the database.
 
     Args:
         documents: how many the job erases in a round, of two files of 20 kB each.
         rounds: how often job and plain way are measured, in turn; the medians count.
         store_documents: how many the store alone erases, of as many files.
+        database_documents: how many a database holds whose pages are cleaned.
     """
     with folder() as place:
         job, plain = run_as_daemon(_measure(place, documents, rounds))
@@ -51,6 +54,7 @@ def run(documents: int = 500, rounds: int = 8, store_documents: int = 2_000) -> 
     return [
         Figure("erased by the purge job", job, "files/s", plain, peer, GOAL),
         Figure("erased by the store alone", alone["store"], "files/s", alone["plain"], peer, GOAL),
+        *scrubbing.run(database_documents),
     ]
 
 

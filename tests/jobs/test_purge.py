@@ -1,15 +1,19 @@
 """Erasing: hidden, intended, unlinked, forgotten, truncated, gone; nothing is blocked by one that fails."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ipsync.jobs.purge import Purge
 from ipsync.policy.documents import DocumentState, RenditionState, Visibility
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
 from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.ports.store import ContentKey, Erased, StoreBroken
+from ipsync.store import FileStore
 from tests.fakes.store import MemoryStore
 from tests.jobs.household import Household
 
@@ -227,6 +231,25 @@ async def test_I8_what_another_process_erased_meanwhile_is_not_counted_twice(stu
 
     stubborn.store.on_erase = other_process
     assert (await stubborn.purge()).erased == 1
+
+
+async def test_I8_of_two_purges_at_once_each_file_and_each_removal_is_counted_by_one(
+    households: Callable[..., Household], tmp_path: Path
+) -> None:
+    """A command beside the daemon: it has a lock of names of its own."""
+    store = FileStore(tmp_path / "content", free_space_floor_bytes=0)
+    house = households(store=store)
+    mine = await deleted(house, 40)
+    house.passes(SECOND)
+    second = Purge(house.catalog, store, asyncio.Lock(), house.clock, house.rules, house.metrics, house.tombstones)
+    reports = await asyncio.gather(house.purge(batch=7), second.run(batch=5))
+    assert sum(report.erased for report in reports) == 40
+    assert sum(report.files for report in reports) == 80
+    assert sum(report.failed for report in reports) == 0
+    assert {house.removal(number).files_erased for number in mine} == {2}
+    assert not house.on_disk()
+    assert b'ipsync_removals_total{reason="deleted"} 40.0' in house.metrics.render()[0]
+    store.close()
 
 
 async def test_T11_what_an_owner_asked_for_while_it_was_being_erased_is_remembered_as_that(stubborn: Household) -> None:
