@@ -98,6 +98,22 @@ class LiveSite:
         """Take all faults back."""
         self._control("faults", None, "DELETE")
 
+    def end_member(self, member: int, verb: str) -> None:
+        """Let a member `revoke` every grant, or `close` the account."""
+        self._control(f"members/{self.members[member].user_id}/{verb}", {})
+
+    def count(self, method: str) -> int:
+        """How often a method was called."""
+        return int(self.change(lambda world: world.meter.report())["calls"].get(method, 0))
+
+    def refusals(self, code: int) -> int:
+        """How often a call was refused with this code."""
+        return int(self.change(lambda world: world.meter.report())["rejected"].get(str(code), 0))
+
+    def delete(self, document_id: int) -> None:
+        """An owner deletes a document."""
+        self.change(lambda world: world.state.library.delete(world.state.library.get(document_id)))
+
     def _control(self, path: str, body: object, method: str | None = None) -> None:
         data = None if body is None else json.dumps(body).encode()
         base = self.simulator.base_url
