@@ -124,7 +124,7 @@ class Works:
         witness, per_day = self._witness(), self.settings.budget.per_day
         self.audit = Audit(catalog, base.store, witness, clock, rules)
         self.reporter = Reporter(catalog, witness, self.audit, clock, rules.lease, per_day)
-        mending = Steps(self.tombstones, self.expiry, self.orphans, self.purge)
+        mending = Steps(self.tombstones, self.requests, self.expiry, self.orphans, self.purge)
         self.repair = Repair(catalog, base.store, mending, clock, rules)
         self.leave = Leave(catalog, base.store, self.tombstones, self.purge, self.orphans, clock, rules)
         self.drill = DrillRun(catalog, base.store, (self.sync, self.confirm, self.purge, self.media), clock, rules)

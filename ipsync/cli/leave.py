@@ -96,19 +96,16 @@ def _return(ctx: typer.Context, as_json: bool) -> None:
 
 def _staying(settings: "Settings") -> list[dict[str, str]]:
     """What is on the disk after leaving, and why: files that are there now."""
-    from ipsync.catalog.location import heads_file, log_file, reserve_file, writer_lock_file
+    from ipsync.catalog.location import heads_file, reserve_file, writer_lock_file
     from ipsync.process import OneProcessLock
     from ipsync.store.tombstones import tombstones_file
 
     database = settings.database.path
-    shm = database.with_name(f"{database.name}-shm")
     records = "that and until when members consented, that and when each copy was erased, by number; no content"
     known: list[tuple[Path, str]] = [
         (database, f"{records}. Keep it as long as somebody may ask"),
         (heads_file(database), "signed heads of the ledger: the proof that nothing in it was changed later"),
         (tombstones_file(database), "numbers of what was erased, so that no backup brings it back"),
-        (log_file(database), "the database's log, empty"),
-        (shm, "the database's shared memory; it holds no content"),
         (reserve_file(database), "room kept for a full disk; it holds nothing"),
         (writer_lock_file(database), "a lock; it holds nothing"),
         (OneProcessLock(database).path, "a lock; it holds nothing"),

@@ -111,6 +111,7 @@ def as_values(told: "Report") -> dict[str, Any]:
         },
         "slack_seconds_min": _seconds(told.slack),
         "breaches": told.breached,
+        "sealed": told.sealed,
         "late": [
             {"entry": entry.entry, "reason": entry.reason, "late_seconds": _seconds(entry.late)}
             for entry in told.breaches

@@ -109,7 +109,7 @@ async def _opened(settings: "Settings", command: str, *, erases: bool, alone: bo
         has_lock = erases and await _take(lock, command)
         if alone and not has_lock and lock.path.parent.is_dir():
             holder = lock.holder() or "another process"
-            _end(f"{holder} works on {settings.database.path}", f"stop it first, then: {command}")
+            _end(f"{holder} works on {settings.database.path}", "stop it first, then run this again")
         base = await open_base(settings, is_daemon=has_lock)
         try:
             works = open_works(base, settings)

@@ -99,7 +99,8 @@ class Audit:
     async def quick(self) -> Findings:
         """Look at what has an index: grants, ages, deadlines, requests, the ledger's end. For the daemon's own job."""
         now, findings = self._clock.now(), Findings()
-        findings.add(await self._catalog.read(look_at_accounts))
+        lease = self._rules.lease
+        findings.add(await self._catalog.read(partial(look_at_accounts, lease=lease, now=now)))
         findings.add(await self._catalog.read(partial(look_at_ages, rules=self._rules, now=now)))
         findings.add(await self._catalog.read(partial(look_at_times_to_live, rules=self._rules, now=now)))
         findings.add(await self._catalog.read(partial(look_at_removals, now=now)))
@@ -125,7 +126,8 @@ class Audit:
         report = AuditReport(self._clock.now(), deep)
         findings = report.findings
         findings.add(Finding(Kind.DATABASE_DAMAGED, note=what) for what in await self._witness.check())
-        findings.add(await self._catalog.read(look_at_accounts))
+        lease = self._rules.lease
+        findings.add(await self._catalog.read(partial(look_at_accounts, lease=lease, now=report.at)))
         findings.add(await self._catalog.read(partial(look_at_times_to_live, rules=self._rules, now=report.at)))
         findings.add(await self._catalog.read(partial(look_at_removals, now=report.at)))
         findings.add(await self._catalog.read(look_at_requests))

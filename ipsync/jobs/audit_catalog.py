@@ -10,6 +10,7 @@ from ipsync.policy.accounts import GRANTED_STATES
 from ipsync.policy.auditing import Finding, Kind, is_unlawful, judge_age, judge_document, tolerance
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState
 from ipsync.policy.instants import Instant
+from ipsync.policy.lease import Lease
 from ipsync.policy.removals import OPEN_STAGES, Removal, Scope, Stage
 from ipsync.policy.requests import RemovalRequest, RequestScope
 from ipsync.policy.rules import Rules
@@ -38,9 +39,14 @@ class DocumentBatch:
     stored: tuple[Rendition, ...]
 
 
-def look_at_accounts(view: View) -> list[Finding]:
-    """Accounts that are held without a grant, and tokens that outlived theirs (T12, T15)."""
+def look_at_accounts(view: View, lease: Lease, now: Instant) -> list[Finding]:
+    """Accounts that are held without a grant, and tokens that outlived theirs (T12, T15).
+
+    A request for a whole account hides it at once, and its documents are owed a moment later: until then nothing
+    is wrong.
+    """
     figures = view.account_figures()
+    taken_in = _taken_in_now(view, now - tolerance(lease))
     found: list[Finding] = []
     for account in view.accounts():
         try:
@@ -49,7 +55,8 @@ def look_at_accounts(view: View) -> list[Finding]:
             has_token = True  # one that does not open is told of by the check of the database
         counts = figures[account.account_id].documents if account.account_id in figures else {}
         states = [state for state, number in counts.items() if number]
-        if is_unlawful(account.state, has_token=has_token, states=states):
+        is_wrong = is_unlawful(account.state, has_token=has_token, states=states)
+        if is_wrong and account.account_id not in taken_in:
             found.append(Finding(Kind.NO_GRANT, account.account_id, documents=sum(counts.values())))
         if has_token and account.state not in GRANTED_STATES:
             found.append(Finding(Kind.TOKEN_KEPT, account.account_id))
@@ -164,6 +171,15 @@ def unowed_files(held: Collection[Rendition], removals: Collection[Removal]) -> 
         for entry in held
         if entry.state is RenditionState.ERASING and entry.file.rendition not in named
     ]
+
+
+def _taken_in_now(view: View, since: Instant) -> set[int]:
+    """Accounts for which an owner's request came since then and is open."""
+    return {
+        entry.subject.subject_id
+        for entry in view.removal_requests(open_only=True, limit=_MANY)
+        if entry.subject.scope is RequestScope.ACCOUNT and entry.received_at >= since
+    }
 
 
 def _of_age(document: Document, rules: Rules, now: Instant) -> list[Finding]:

@@ -14,6 +14,7 @@ from ipsync.jobs.media_keeping import key_of
 from ipsync.jobs.obligations import end_account
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
+from ipsync.jobs.requests import Requests
 from ipsync.jobs.tombstones import NOTE, Tombstones
 from ipsync.policy.accounts import GRANTED_STATES, AccountState
 from ipsync.policy.auditing import Findings, Kind, is_unlawful
@@ -40,6 +41,7 @@ class Steps:
     """The jobs of ours that mend."""
 
     tombstones: Tombstones
+    requests: Requests
     expiry: Expiry
     orphans: Orphans
     purge: Purge
@@ -73,6 +75,7 @@ class Repair:
         found = findings.counts
         if any(found[kind] for kind in _OUTSIDE):
             await self._renew_record()
+        await self._steps.requests.complete()
         await self._catalog.write(self._keep_requests)
         await self._catalog.write(self._end_grants)
         await self._owe_documents()

@@ -20,7 +20,7 @@ from ipsync.policy.history import NOTE, read_history
 from ipsync.policy.instants import DAY, Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.ledger import EntryKind, LedgerEntry, LedgerHead
-from ipsync.policy.removals import OPEN_STAGES, Reason
+from ipsync.policy.removals import OPEN_STAGES, SEALED, Reason
 from ipsync.policy.requests import RemovalRequest
 from ipsync.ports.catalog import Catalog, Figures, View
 from ipsync.ports.clock import Clock
@@ -150,7 +150,8 @@ class Report:
         begun_at: when the ledger began, or None: what was before is not told of.
         by_reason: removals by reason, drills among them.
         slack: the least time that was left to the law's instant, negative where it was missed; None without removals.
-        breaches: the first hundred; `breached` counts all.
+        breaches: the first hundred; `breached` counts all, `sealed` those among them that were kept by the operator's
+            choice (`removal.unverified = "seal"`).
         requests_by_day, incidents_by_day: by the instant at which the day begins.
         members: accounts by state, now.
         audit: what a quick audit finds now, by kind.
@@ -168,6 +169,7 @@ class Report:
     drills: Times
     slack: Duration | None
     breached: int
+    sealed: int
     breaches: tuple[Breach, ...]
     requests: RequestFigures
     ledger: LedgerFigures
@@ -274,6 +276,7 @@ class Reporter:
             drills=tally.times("drills"),
             slack=tally.slack,
             breached=tally.breached,
+            sealed=tally.sealed,
             breaches=tuple(tally.breaches),
             requests=requests,
             ledger=ledger,
@@ -333,6 +336,7 @@ class _Tally:
         self.kinds: Counter[str] = Counter()
         self.slack: Duration | None = None
         self.breached = 0
+        self.sealed = 0
         self.breaches: list[Breach] = []
 
     def add(self, entries: list[LedgerEntry]) -> None:
@@ -359,6 +363,7 @@ class _Tally:
         self.slack = slack if self.slack is None else min(self.slack, slack)
         if slack < 0:
             self.breached += 1
+            self.sealed += SEALED in (entry.certificate or "")
             if len(self.breaches) < _MOST_BREACHES:
                 self.breaches.append(Breach(entry.sequence, reason, -slack))
 

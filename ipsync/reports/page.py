@@ -115,7 +115,8 @@ def _verdict(report: Report) -> str:
         )
     wrong = []
     if report.breached:
-        wrong.append(f"{counted(report.breached, 'removal')} came later than the law allows")
+        chosen = f', {report.sealed:,} of them by the choice of removal.unverified = "seal"' if report.sealed else ""
+        wrong.append(f"{counted(report.breached, 'removal')} came later than the law allows{chosen}")
     if report.requests.late:
         wrong.append(f"{counted(report.requests.late, 'request')} of owners came, or is coming, late")
     if report.audit:

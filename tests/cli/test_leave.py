@@ -121,7 +121,7 @@ def test_not_beside_a_daemon(on: On, mirror: SiteMirror) -> None:
 
     assert refused.code == 1
     assert "`ipsync run`" in refused.err
-    assert "stop it first, then: ipsync leave" in refused.err
+    assert "stop it first, then run this again" in refused.err
     assert len(mirror.files()) == before
 
 

@@ -45,6 +45,7 @@ REPORT = Report(
     drills=some(MINUTE),
     slack=2 * HOUR,
     breached=0,
+    sealed=0,
     breaches=(),
     requests=RequestFigures(0, 0, 0, None),
     ledger=LedgerFigures(LedgerHead(5, NOW, "a" * 64, "b" * 64, "c" * 128), 5, 2, True, (), 0, 0),
@@ -150,6 +151,7 @@ def test_it_holds_no_number_of_anybody() -> None:
     ("changes", "words"),
     [
         ({"breached": 1, "breaches": (Breach(4, "deleted", HOUR),), "slack": -HOUR}, "1 removal came later"),
+        ({"breached": 2, "sealed": 1}, "2 removals came later than the law allows, 1 of them by the choice"),
         ({"audit": {Kind.FILE_UNKNOWN: 2}}, "an audit finds 2 things"),
         ({"requests": RequestFigures(1, 1, 1, None)}, "1 request of owners"),
         ({"ledger": replace(REPORT.ledger, untold=1)}, "the ledger does not hold"),
