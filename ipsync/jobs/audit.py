@@ -30,6 +30,9 @@ from ipsync.ports.clock import Clock
 from ipsync.ports.requests import TombstoneRecord
 from ipsync.ports.store import ContentStore
 
+EPOCH_NOTE = "epoch"
+"""Under which name the catalog keeps the newest epoch; nothing else writes it."""
+
 _MOST_DIFFERENCES = 1000
 
 Tell = Callable[[int], None]
@@ -106,6 +109,7 @@ class Audit:
         findings.add(await self._catalog.read(partial(look_at_removals, now=now)))
         findings.add(await self._catalog.read(look_at_requests))
         findings.add(await self._catalog.read(partial(_look_at_end, is_signed=self._witness.is_signed)))
+        findings.add(await self._catalog.read(_look_at_epoch))
         return findings
 
     async def run(
@@ -134,6 +138,7 @@ class Audit:
         await self._look_at_files(report, patience_seconds, tell)
         await self._look_outside(report, patience_seconds)
         await self._look_at_ledger(report, tell)
+        findings.add(await self._catalog.read(_look_at_epoch))
         return report
 
     async def _look_at_files(self, report: AuditReport, patience_seconds: float, tell: Tell) -> None:
@@ -185,6 +190,15 @@ def _look_at_end(view: View, is_signed: Callable[[LedgerHead], bool]) -> list[Fi
     last = view.ledger_entries(head.sequence - 1 if head else 0, 2)
     holds = not last if head is None else [entry.hash for entry in last] == [head.hash] and is_signed(head)
     return [] if holds else [Finding(Kind.LEDGER_BROKEN, note="the ledger does not end where its signed head says")]
+
+
+def _look_at_epoch(view: View) -> list[Finding]:
+    """Whether the database's epoch is at least that under which its ledger was written last (F27)."""
+    head, noted = view.ledger_head(), view.note(EPOCH_NOTE) or "0"
+    last = view.ledger_entries(head.sequence - 1, 1) if head else []
+    newest = max((entry.epoch for entry in last), default=0)
+    epoch = int(noted) if noted.isdecimal() else -1
+    return [Finding(Kind.EPOCH_BEHIND, note=f"ledger {newest}, database {noted}")] if epoch < newest else []
 
 
 def as_words(finding: Finding) -> dict[str, object]:

@@ -101,6 +101,14 @@ class Kind(StrEnum):
         "find out who took it away; then: ipsync ledger export --head > DATABASE-heads",
     )
 
+    EPOCH_BEHIND = (
+        "epoch-behind",
+        Severity.EVIDENCE,
+        "epoch of the database that its own ledger is ahead of, so that nobody would be fenced off",
+        "",
+        "half of a backup was restored, or somebody wrote into the database: restore the whole of the newest backup",
+    )
+
     FILE_MISSING = "file-missing", Severity.DAMAGE, "stored file that is not there", "fetched anew"
     FILE_CHANGED = (
         "file-changed",

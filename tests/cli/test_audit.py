@@ -8,6 +8,7 @@ import pytest
 
 from ipsync.assembly import Works
 from ipsync.policy.auditing import Kind
+from ipsync.policy.ledger import started
 from ipsync.process import OneProcessLock
 from tests.fakes.command_line import Outcome
 from tests.fakes.site import SiteMirror, age, change_rows
@@ -177,6 +178,19 @@ def _heads_gone(mirror: SiteMirror) -> None:
     (mirror.folder / "ipsync.db-heads").unlink()
 
 
+def _epoch_behind(mirror: SiteMirror) -> None:
+    """Somebody set the epoch back, in the file, after a daemon had put its own into the ledger."""
+
+    async def start(works: Works) -> None:
+        for _ in range(9):
+            await works.base.catalog.take_epoch()
+        now = works.base.clock.now()
+        await works.base.catalog.write(lambda tx: tx.append_ledger([started(now)]))
+
+    mirror.work(start)
+    change_rows(mirror, "UPDATE note SET value = '0' WHERE name = 'epoch'")
+
+
 MENDED: list[tuple[Callable[[SiteMirror], None], set[Kind]]] = [
     (_file_unknown, {Kind.FILE_UNKNOWN}),
     (_file_missing, {Kind.FILE_MISSING}),
@@ -202,6 +216,7 @@ MENDED: list[tuple[Callable[[SiteMirror], None], set[Kind]]] = [
 LEFT: list[tuple[Callable[[SiteMirror], None], set[Kind]]] = [
     (_ledger_cut, {Kind.LEDGER_BROKEN}),
     (_heads_gone, {Kind.HEADS_MISSING}),
+    (_epoch_behind, {Kind.EPOCH_BEHIND}),
 ]
 
 
