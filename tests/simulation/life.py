@@ -1,0 +1,224 @@
+"""One life of the daemon on a simulated machine: from its start through the boot gate to its end, in order or not.
+
+Everything is what `ipsync.assembly` wires from a configuration. Only sockets, threads and clocks are replaced,
+from outside: the product has no hooks for this.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ipsync.assembly
+import ipsync.ipernity.client
+from ipsync.assembly import Base, Works, open_base, open_works
+from ipsync.policy.documents import RENDITIONS
+from ipsync.policy.instants import Instant
+from ipsync.ports.catalog import CatalogFailure
+from ipsync.ports.source import QuotaReached
+from ipsync.ports.store import ContentKey
+from ipsync.settings import Settings
+from ipsync.store.names import read_key, read_partial
+from ipsync.web.showing import Held, may_show
+from ipsync.web.showing import _held as held_by
+from tests.simulation.machine import Crash, Machine
+from tests.simulation.network import Line, SimulatedMedia, SimulatedTransport
+from tests.simulation.runner import Runner
+
+
+@contextmanager
+def without_sockets(line: Line) -> Iterator[None]:
+    """Let the assembly build clients for a simulated line."""
+    client: Any = ipsync.ipernity.client
+    assembly: Any = ipsync.assembly
+    before = client.Transport, assembly.MediaFetcher
+    SimulatedTransport.line = SimulatedMedia.line = line
+    client.Transport, assembly.MediaFetcher = SimulatedTransport, SimulatedMedia
+    try:
+        yield
+    finally:
+        client.Transport, assembly.MediaFetcher = before
+
+
+class Life:
+    """A process.
+
+    Attributes:
+        crash_in: how many more points of danger it survives; None while nothing is planned. A point of danger is
+            a moment before or after a commit, a request, or work on files.
+        died: set when it is dead.
+        refused: why it would not start, or "".
+    """
+
+    def __init__(self, machine: Machine, settings: Settings, *, every_run: bool = False) -> None:
+        self.machine = machine
+        self.settings = settings
+        self.crash_in: int | None = None
+        self.died = asyncio.Event()
+        self.is_serving = False
+        self.refused = ""
+        self._every_run = every_run
+        self._base: Base | None = None
+        self._works: Works | None = None
+        self.runner: Runner | None = None
+        self.fatal: BaseException | None = None
+
+    @property
+    def base(self) -> Base:
+        assert self._base is not None
+        return self._base
+
+    @property
+    def works(self) -> Works:
+        assert self._works is not None
+        return self._works
+
+    @property
+    def is_alive(self) -> bool:
+        return self._base is not None and not self.died.is_set()
+
+    def now(self) -> Instant:
+        """Its lease clock."""
+        return self.base.clock.now()
+
+    async def start(self) -> None:
+        """Pass the boot gate, then serve and work."""
+        self._base = await open_base(self.settings, is_daemon=True)
+        self._guard()
+        self._works = open_works(self.base, self.settings)
+        await self.works.pass_boot_gate()
+        self.is_serving = True
+        lease, ttl = self.works.rules.lease, self.works.rules.ttl
+        self.runner = Runner(
+            self.works.nudges(),
+            self.base.catalog,
+            self.machine,
+            self.now,
+            self._measure,
+            self._fail,
+            spans=(
+                lease.recheck_age,
+                lease.serve_age,
+                lease.erase_age,
+                lease.gone_age,
+                lease.window,
+                *{ttl.metadata, ttl.thumbnail, ttl.media, ttl.original},
+            ),
+            every_run=self._every_run,
+        )
+        self._watch_gate()
+        self.runner.start()
+
+    def _watch_gate(self) -> None:
+        gate: Any = self.works.gate
+        whole = gate.admit
+
+        async def admit(*asked: Any, **options: Any) -> Instant:
+            try:
+                return await whole(*asked, **options)  # type: ignore[no-any-return]  # reason: it is the gate's own
+            except QuotaReached:
+                if self.runner is not None:
+                    self.runner.refusals += 1
+                raise
+
+        gate.admit = admit
+
+    async def _measure(self) -> None:
+        await self.works.look_at_budget()
+        await self.base.save_clock()
+
+    def _fail(self, fatal: BaseException) -> None:
+        self.fatal = fatal
+        self.kill()
+
+    # the end
+
+    def danger(self) -> None:
+        """A moment at which the process may die."""
+        if self.crash_in is None or self.died.is_set():
+            return
+        self.crash_in -= 1
+        if self.crash_in <= 0:
+            self.kill()
+            raise Crash
+
+    def _guard(self) -> None:
+        catalog: Any = self.base.catalog
+        whole = catalog.write_now
+
+        def write(work: Callable[..., Any]) -> Any:
+            self.danger()
+            done = whole(work)
+            self.danger()
+            return done
+
+        catalog.write_now = write
+
+    def kill(self) -> None:
+        """Die at once: what is on the disk stays as it is, and nothing of this process reaches it any more."""
+        if self._base is None or self.died.is_set():
+            self.died.set()
+            return
+        self.is_serving = False
+        if self.runner is not None:
+            self.runner.stop()
+        self.machine.copy_database("dead")
+        base: Any = self._base
+        for name in ("write_now", "read_now", "scrub_now", "_look"):
+            setattr(base.catalog, name, _dead)
+        base.catalog._broken = CatalogFailure("dead")
+        base.outside.append = base.outside.read = base.outside.compact = _dead
+        base.stamp.close()
+        for connection in (*base.catalog._opened, base.catalog._writing):
+            connection.connection.dbapi_connection.close()
+        base.catalog._gate.close()
+        base.store.close()
+        self.machine.put_database_back("dead")
+        self.died.set()
+
+    async def bury(self) -> None:
+        """Clear away what is left of the tasks of a dead process."""
+        mine = asyncio.current_task()
+        while tasks := [task for task in asyncio.all_tasks() if task is not mine]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=60)
+
+    async def end(self) -> None:
+        """Stop in order."""
+        self.is_serving = False
+        if self.runner is not None:
+            self.runner.stop()
+        await self.bury()
+        await self.works.close_clients()
+        await self.base.save_clock()
+        await self.base.close()
+        self.died.set()
+
+    # what is to be seen
+
+    def served(self) -> dict[int, Held]:
+        """What the pages would show now, by the question they ask on every answer."""
+        if not self.is_serving:
+            return {}
+        now, rules = self.now(), self.works.rules
+        ids = self.base.catalog.read_now(lambda view: [entry.document_id for entry in view.documents_after(0, 100_000)])
+        held = self.base.catalog.read_now(lambda view: held_by(view, ids))
+        return {number: entry for number, entry in held.items() if may_show(entry, rules, now)}
+
+
+def _dead(*_: object, **__: object) -> Any:
+    raise Crash
+
+
+def files_on_disk(machine: Machine) -> dict[ContentKey, str]:
+    """Every file in the store with its path, partial downloads included."""
+    root = str(machine.folder / "content")
+    found: dict[ContentKey, str] = {}
+    for place, _, names in os.walk(root):
+        for name in names:
+            parts = (*place[len(root) + 1 :].split("/"), name)
+            key = read_key(*parts) if len(parts) == 3 else read_partial(name)
+            found[key or ContentKey(0, 0, RENDITIONS[0])] = f"{place}/{name}"
+    return found
