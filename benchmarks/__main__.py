@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import crashes, erasing, help_time, memory, serving, sweep_requests, verification
+from benchmarks import crashes, erasing, help_time, memory, planning, serving, sweep_requests, verification
 from benchmarks.figures import Figure
 
 Measure = Callable[[], list[Figure]]
@@ -28,6 +28,7 @@ WHOLE: dict[str, Measure] = {
     "serving": serving.run,
     "erasing": erasing.run,
     "memory": memory.run,
+    "planning": planning.run,
     "crashes": crashes.run,
 }
 QUICK: dict[str, Measure] = {
@@ -37,6 +38,7 @@ QUICK: dict[str, Measure] = {
     "serving": partial(serving.run, 50, 0.2, 1),
     "erasing": partial(erasing.run, 100, 1, 100, 500),
     "memory": partial(memory.run, 1, 200, 0.5, 0.5),
+    "planning": partial(planning.run, 4, 1, 20, 2_000),
     "crashes": partial(crashes.run, crashes.Plan(400, 2, 2, per_second=5)),
 }
 """The same measurements, so small that they say nothing about speed: to see that they run."""

@@ -473,9 +473,9 @@ def test_SIGTERM_lets_a_slow_request_end(mirror: SiteMirror) -> None:
 
 
 async def test_F20_a_budget_that_cannot_keep_its_leases_is_refused_with_numbers(mirror: SiteMirror) -> None:
-    change_rows(mirror, "UPDATE listing SET pages = 500000")
+    change_rows(mirror, "UPDATE listing SET pages = 5000000")
     refused = await refuses(mirror)
-    assert "reading 1,000,000 pages takes" in str(refused)
+    assert "reading 10,000,000 pages takes" in str(refused)
     assert "each must be read again within 20 h. It would need" in str(refused)
     assert "`ipsync plan` shows what each costs" in str(refused)
 
