@@ -22,7 +22,7 @@ from ipsync.jobs.audit_files import FileLook
 from ipsync.jobs.audit_outside import look_outside
 from ipsync.jobs.ledger import check_ledger
 from ipsync.policy.auditing import Finding, Findings, Kind
-from ipsync.policy.instants import Instant, seconds
+from ipsync.policy.instants import Instant
 from ipsync.policy.ledger import LedgerHead
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, View
@@ -214,8 +214,3 @@ def as_words(finding: Finding) -> dict[str, object]:
         "note": finding.note or None,
     }
     return {name: value for name, value in named.items() if value is not None}
-
-
-def took_seconds(report: AuditReport, now: Instant) -> float:
-    """How long an audit took."""
-    return seconds(now - report.at)

@@ -11,7 +11,7 @@ from functools import partial
 from ipsync.jobs.audit_catalog import is_ignored, look_at_documents, standing_requests
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.media_keeping import key_of
-from ipsync.jobs.obligations import end_account
+from ipsync.jobs.obligations import end_account, try_again_now
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
 from ipsync.jobs.requests import Requests
@@ -83,6 +83,7 @@ class Repair:
         await self._steps.expiry.run()
         await self._want_anew(findings)
         await self._steps.orphans.run()
+        await self._catalog.write(try_again_now)
         await self._steps.purge.run()
         while found[Kind.REMOVAL_UNTOLD] and await self._catalog.write(self._enter):
             pass

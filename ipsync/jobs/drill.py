@@ -18,7 +18,7 @@ from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState
 from ipsync.policy.drills import NOTE, Drill, read_drill
 from ipsync.policy.instants import Instant
-from ipsync.policy.removals import Reason, Removal, Scope, Stage
+from ipsync.policy.removals import Removal, Scope, Stage
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
@@ -271,8 +271,3 @@ def _count_left(store: ContentStore, keys: list[ContentKey]) -> int:
         except StoreFailure:
             left += 1
     return left
-
-
-def is_drill(removal: Removal | None) -> bool:
-    """Whether a removal is on record as a drill."""
-    return removal is not None and removal.reason is Reason.DRILL

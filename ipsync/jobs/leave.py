@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
-from ipsync.jobs.obligations import forget_member
+from ipsync.jobs.obligations import forget_member, try_again_now
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
 from ipsync.jobs.tombstones import Tombstones
@@ -138,6 +138,7 @@ class Leave:
         cursor: int | None = 0
         while cursor is not None:
             cursor = await self._catalog.write(partial(self._owe_some, cursor=cursor))
+        await self._catalog.write(try_again_now)
         done = await self._purge.run()
         await self._catalog.write(lambda tx: tx.forget_words(self._clock.now() + 1))
         await asyncio.to_thread(self._store.discard_incoming)

@@ -11,6 +11,8 @@ from ipsync.policy.removals import Reason, Stage
 from ipsync.ports.catalog import Transaction, View
 from ipsync.ports.source import AccountClosed, Refused, SourceFailure
 
+_MANY = 1_000_000
+
 
 def withdraw_suspicions(tx: Transaction, document_ids: Collection[int]) -> None:
     """End the open suspicions of documents that ipernity named again."""
@@ -128,3 +130,15 @@ def _doubt(failure: SourceFailure) -> str:
     if isinstance(failure, Refused):
         return "ipernity does not permit reading the account"
     return "ipernity refuses the token"
+
+
+def try_again_now(tx: Transaction) -> int:
+    """Let removals that failed and wait for their next try be tried at once: whoever asks has mended something.
+
+    Returns:
+        How many were waiting.
+    """
+    open_ones = tx.removals(stages={Stage.CONFIRMED, Stage.INTENDED}, limit=_MANY)
+    waiting = [replace(removal, next_try_at=0) for removal in open_ones if removal.next_try_at]
+    tx.update_removals(waiting)
+    return len(waiting)

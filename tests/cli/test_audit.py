@@ -41,6 +41,15 @@ def _file_changed_inside(mirror: SiteMirror) -> None:
     victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
+def _link_planted(mirror: SiteMirror) -> None:
+    """F30: a link in the place of a stored file is neither that file nor ours."""
+    victim = mirror.files()[0]
+    elsewhere = mirror.folder / "elsewhere"
+    elsewhere.write_bytes(victim.read_bytes())
+    victim.unlink()
+    victim.symlink_to(elsewhere)
+
+
 def _past_deadline(mirror: SiteMirror) -> None:
     age(mirror, 23.5 * 3600)
 
@@ -195,6 +204,7 @@ MENDED: list[tuple[Callable[[SiteMirror], None], set[Kind]]] = [
     (_file_unknown, {Kind.FILE_UNKNOWN}),
     (_file_missing, {Kind.FILE_MISSING}),
     (_file_changed, {Kind.FILE_CHANGED}),
+    (_link_planted, {Kind.FILE_CHANGED, Kind.FILE_UNKNOWN}),
     (_past_deadline, {Kind.PAST_DEADLINE}),
     (_not_doomed, {Kind.NOT_DOOMED}),
     (_not_hidden, {Kind.NOT_HIDDEN}),

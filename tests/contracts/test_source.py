@@ -1,18 +1,22 @@
 """The promises of `ports.source.Source`, run on the fake and on the real client against the simulator."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ipsync.catalog import SqliteCatalog
 from ipsync.ipernity.client import IpernitySource
 from ipsync.ipernity.failures import failure_of
 from ipsync.ipernity.gate import BudgetGate
 from ipsync.ipernity.signing import signed
+from ipsync.jobs.drill_source import DrillSource
 from ipsync.policy.budget import Caps
 from ipsync.policy.documents import MEDIA, ORIGINAL, Facts, Media, Visibility
-from ipsync.policy.instants import SECOND
+from ipsync.policy.drills import NOTE, Drill
+from ipsync.policy.instants import DAY, SECOND
 from ipsync.ports.source import (
     AccountClosed,
     FrobUnused,
@@ -29,6 +33,7 @@ from ipsync.ports.source import (
 )
 from ipsync.simulator import Simulator
 from tests.fakes.budget import FakeBudgetBook
+from tests.fakes.catalogs import fresh_catalog
 from tests.fakes.clock import FakeClock
 from tests.fakes.source import FakeSource
 
@@ -154,11 +159,27 @@ class SimulatedWorld:
         self.simulator.world.faults.order(order, self.simulator.world.state.now())
 
 
-@pytest.fixture(params=["fake", "ipernity"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+class DrilledWorld(FakeWorld):
+    """The fake behind the source of drills, while a drill with another member's document is on."""
+
+    def __init__(self, clock: FakeClock, catalog: SqliteCatalog) -> None:
+        super().__init__(clock)
+        other = next(number for number, one in self.fake.documents.items() if one.account_id == 8)
+        drill = Drill(other, 8, Visibility.PUBLIC, clock.now(), clock.now() + DAY)
+        catalog.write_now(lambda tx: tx.set_note(NOTE, drill.encode()))
+        self.source = DrillSource(self.fake, catalog, clock)  # type: ignore[assignment]  # reason: it stands before it
+
+
+@pytest.fixture(params=["fake", "drill", "ipernity"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     clock = FakeClock(auto=True)
     if request.param == "fake":
         yield FakeWorld(clock)
+        return
+    if request.param == "drill":
+        catalog = fresh_catalog(tmp_path, inline=True)
+        yield DrilledWorld(clock, catalog)
+        catalog.close_now()
         return
     caps = Caps(per_second=1000, per_minute=10_000, per_hour=100_000, per_day=1_000_000)
     gate = BudgetGate(FakeBudgetBook(), caps, clock)
