@@ -4,7 +4,6 @@ What lives as long as the process (`base.Base`: database, files, clock, metrics)
 reload replaces (`Works`: client, gate, jobs).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -23,6 +22,8 @@ from ipsync.jobs.admission import Admission
 from ipsync.jobs.audit import Audit, Heads, Witness
 from ipsync.jobs.audit_repair import Repair, Steps
 from ipsync.jobs.audit_watch import AuditWatch
+from ipsync.jobs.belonging import Belonging
+from ipsync.jobs.boot import BootGate, Ground
 from ipsync.jobs.confirm import Confirm
 from ipsync.jobs.details import Details
 from ipsync.jobs.drill import DrillRun
@@ -38,7 +39,6 @@ from ipsync.jobs.report import Reporter
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
-from ipsync.policy import ledger
 from ipsync.policy.admission import Capacity, overload
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
@@ -47,10 +47,10 @@ from ipsync.ports.source import Source
 from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
-from ipsync.telemetry import Event, get_log
 from ipsync.web import Operator, WebParts
 
-_log = get_log(__name__)
+_CHECK_SECONDS = 30.0
+"""How long a start may look at the database alone."""
 
 __all__ = [
     "Base",
@@ -101,6 +101,7 @@ class Works:
     leave: Leave = field(init=False)
     drill: DrillRun = field(init=False)
     reporter: Reporter = field(init=False)
+    belonging: Belonging = field(init=False)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
@@ -118,6 +119,7 @@ class Works:
         self.expiry = Expiry(catalog, clock, rules, reachability)
         self.details = Details(drilled, catalog, clock, rules)
         self.orphans = Orphans(catalog, base.store, base.store_lock)
+        self.belonging = Belonging(catalog, base.store, clock)
         self.accounts = Accounts(source, catalog, clock, rules)
         self.admission = Admission(source, catalog, clock, rules, lambda: self.believed_requests_per_hour)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
@@ -144,24 +146,26 @@ class Works:
         for window, allowance in snapshot.allowances.items():
             self.base.metrics.set_budget(window, allowance.limit, allowance.remaining)
 
-    async def pass_boot_gate(self) -> None:
-        """Before anything listens: nothing partial, nothing overdue, nothing our own rules forbid (design §3)."""
-        partials = await asyncio.to_thread(self.base.store.fence)
-        _log.info(Event.BOOT_STEP, "Partial downloads are discarded.", partial_files=partials)
-        replayed = await self.tombstones.replay()
-        _log.info(Event.BOOT_STEP, "Tombstones are replayed.", records=replayed.records, doomed=replayed.doomed)
-        barred = await self.expiry.apply_policy()
-        expired = await self.expiry.run()
-        _log.info(Event.BOOT_STEP, "Ages are judged.", stale=expired.stale, overdue=expired.overdue, barred=barred)
-        purged = await self.purge.run()
-        _log.info(Event.BOOT_STEP, "What was due is erased.", removals=purged.erased, failed=purged.failed)
-        started = ledger.started(self.base.clock.now(), self.base.epoch)
-        await self.base.catalog.write(lambda tx: tx.append_ledger([started]))
-        await self.look_at_budget()
-        await self._refuse_overload()
+    def boot_gate(self) -> BootGate:
+        """What must be true before anything listens (design §3)."""
+        base = self.base
+        ground = Ground(
+            epoch=base.epoch,
+            alive_at=base.alive_at,
+            fence=base.store.fence,
+            behind=base.clock.behind,
+            check=lambda: base.catalog.check_within(_CHECK_SECONDS),
+            beat=base.save_clock,
+        )
+        jobs = (self.tombstones, self.expiry, self.purge, self.orphans, self.belonging)
+        return BootGate(ground, base.catalog, base.clock, self.rules.lease, jobs)
 
-    async def _refuse_overload(self) -> None:
-        """A budget with which pages can't be read again in time, even if everything goes well, is none (design §4)."""
+    async def refuse_overload(self) -> None:
+        """A budget with which pages can't be read again in time, even if everything goes well, is none (design §4).
+
+        Raises:
+            BudgetTooSmallError: it is so.
+        """
         capacity = Capacity(self.settings.caps().sustainable_per_hour(), self.rules.lease, self.rules.outage)
         pages = (await self.base.catalog.read(lambda view: view.figures())).listing_pages
         if (found := overload(pages, capacity)) is not None:

@@ -14,6 +14,7 @@ from ipsync.catalog.stamp import CommitStamp
 from ipsync.clock import ClockMark, SystemClock
 from ipsync.jobs.history import HistoryKeeper
 from ipsync.jobs.unaccounted import erase_unaccounted
+from ipsync.policy.instants import Instant
 from ipsync.ports.catalog import CatalogFailure, CatalogFull, Transaction, View
 from ipsync.ports.store import Erased
 from ipsync.settings import Settings
@@ -35,6 +36,7 @@ class Base:
 
     Attributes:
         epoch: under which this process writes; 0 for a command beside the daemon, which is not fenced.
+        alive_at: the newest sign of life before this process, by the lease clock, or None.
         stamp: tells whether anything was committed since.
         outside: the record of tombstones that no backup holds.
         store_lock: held while files get or lose their names.
@@ -48,6 +50,7 @@ class Base:
     clock: SystemClock
     metrics: Metrics
     epoch: int = 0
+    alive_at: Instant | None = None
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     history: HistoryKeeper = field(init=False)
 
@@ -101,7 +104,7 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
         await catalog.close()
         raise
     outside = TombstoneFile(tombstones_file(settings.database.path))
-    base = Base(catalog, stamp, store, outside, SystemClock(mark), Metrics(), epoch)
+    base = Base(catalog, stamp, store, outside, SystemClock(mark), Metrics(), epoch, mark.instant if mark else None)
     if is_daemon:
         # The first sign of life, for whoever finds the lock taken.
         with suppress(CatalogFull):

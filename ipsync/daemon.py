@@ -14,6 +14,7 @@ from functools import partial
 from ipsync.assembly import Works, open_works, operator_of, web_parts
 from ipsync.base import Base, KeyUseChangedError, erase_without_database, open_base, refuse_other_use
 from ipsync.clock import monotonic_microseconds
+from ipsync.jobs.boot import Told
 from ipsync.jobs.health import Health, publish, read_health, status_line
 from ipsync.jobs.leave import refuse_where_left
 from ipsync.policy.instants import SECOND, Duration, rfc3339, seconds
@@ -22,6 +23,7 @@ from ipsync.ports.store import ContentKey, StoreFailure
 from ipsync.process import Holder, OneProcessLock, ServiceNotifier
 from ipsync.schedule import Nudge, Schedule, period_of
 from ipsync.settings import Settings, SettingsInvalid
+from ipsync.settings.effective import need_restart
 from ipsync.telemetry import Event, configure_logging, get_log, observe_events
 from ipsync.web import Operator, WebServer
 
@@ -36,6 +38,7 @@ STOP_PATIENCE: Duration = 20 * SECOND
 LOCK_PATIENCE: Duration = 15 * SECOND
 """How long a start waits for a command that works on the same database."""
 
+_MORE_TIME: Duration = 120 * SECOND
 _LOOK_PATIENCE_SECONDS = 300.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -77,6 +80,7 @@ class Daemon:
         self._fatal: BaseException | None = None
         self._reloading = False
         self._looked_at = 0.0
+        self._has_served = False
         self._undo_logging: Callable[[], None] = lambda: None
         self._operator: Operator | None = None
         self._works: Works | None = None
@@ -117,6 +121,9 @@ class Daemon:
                 return 0
             return await self._live()
         except (DaemonRefusedError, CatalogFailure, StoreFailure) as refusal:
+            # Where nobody can read the database nothing is served, and old files go (F5).
+            if isinstance(refusal, CatalogCorrupt | CatalogMissing) and not isinstance(refusal, StateKeyWrong):
+                await erase_without_database(self._settings)
             _log.critical(Event.BOOT_REFUSED, str(refusal))
             raise
         finally:
@@ -159,7 +166,7 @@ class Daemon:
         _log.info(Event.DAEMON_STARTING, "The daemon starts.", configuration=str(self._settings.file))
         _log_odd(self._settings)
         self._notifier.tell("STATUS=passing the boot gate")
-        base = await self._open()
+        base = await open_base(self._settings, is_daemon=True)
         loop = asyncio.get_running_loop()
         base.catalog.when_lost(lambda lost: _soon(loop, partial(self._fail, lost)))
         stop_counting = observe_events(base.history.count)
@@ -169,8 +176,12 @@ class Daemon:
             await base.catalog.read(refuse_where_left)
             works = self._works = open_works(base, self._settings)
             self._operator = operator_of(self._settings)
-            await works.pass_boot_gate()
-            if not self._stopping:
+            told = Told(self._tell_status, self._ask_for_time, lambda: self._stopping)
+            passed = await works.boot_gate().run(told)
+            await works.look_at_budget()
+            await works.refuse_overload()
+            if passed and not self._stopping:
+                self._has_served = True
                 web, address = await self._listen(base)
                 self._begin_schedule(base, works)
                 beating = asyncio.create_task(self._beat(), name="watchdog")
@@ -193,15 +204,12 @@ class Daemon:
         _log.info(Event.DAEMON_STOPPED, "The daemon has stopped.")
         return 0
 
-    async def _open(self) -> Base:
-        """Open database and store. Where nobody can read the database nothing is served, and old files go (F5)."""
-        try:
-            return await open_base(self._settings, is_daemon=True)
-        except StateKeyWrong:
-            raise
-        except (CatalogCorrupt, CatalogMissing):
-            await erase_without_database(self._settings)
-            raise
+    def _tell_status(self, words: str) -> None:
+        self._notifier.tell(f"STATUS={words}")
+
+    def _ask_for_time(self) -> None:
+        """Keep systemd from taking a long boot gate for a hang: it erases, and must not be cut off."""
+        self._notifier.tell(f"EXTEND_TIMEOUT_USEC={_MORE_TIME}")
 
     async def _listen(self, base: Base) -> tuple[WebServer, str]:
         settings = self._settings
@@ -310,7 +318,7 @@ class Daemon:
             )
             self._notifier.tell("READY=1", "STATUS=the changed configuration is wrong; the old one holds")
             return
-        fixed = _need_restart(self._started_with, settings)
+        fixed = need_restart(self._started_with, settings)
         if fixed:
             _log.warning(
                 Event.DAEMON_RELOADED, "Some settings take effect only after a restart.", settings=", ".join(fixed)
@@ -336,16 +344,20 @@ class Daemon:
         """Stop in order: no more nudges, no more answers, then the files and the database."""
         self._notifier.tell("STOPPING=1", "STATUS=stopping")
         _log.info(Event.DAEMON_STOPPING, "The daemon stops.", at=rfc3339(base.clock.now()))
-        if self._schedule is not None and not await self._schedule.stop(self._patience):
+        is_orderly = self._schedule is None or await self._schedule.stop(self._patience)
+        if not is_orderly:
             _log.warning(Event.DAEMON_STOPPING, "A job had to be cut off; it goes on at the next start.")
         if web is not None:
             await web.stop(5.0)
         if self._works is not None:
             await self._works.close_clients()
         if self._fatal is None:
-            with suppress(CatalogFailure):
+            with suppress(CatalogFailure, StoreFailure):
                 await base.save_clock()
                 await base.history.run()
+                # From here on nothing is written: whatever is found at the next start was put there by somebody else.
+                if self._has_served and is_orderly and self._works is not None:
+                    await self._works.belonging.renew(base.epoch, stopped=True)
         await base.close()
 
     def _fail(self, error: BaseException) -> None:
@@ -375,19 +387,6 @@ def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
     """Have something done in the event loop, from whatever thread; nothing where the loop has ended."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(act)
-
-
-def _need_restart(started_with: Settings, now: Settings) -> list[str]:
-    """Settings that differ from those in force and stay so until a restart."""
-    pairs = {
-        "database.url": (started_with.database.url, now.database.url),
-        "store.url": (started_with.store.url, now.store.url),
-        "web.listen": (started_with.web.listen, now.web.listen),
-        "api.authorize_url": (started_with.api.authorize_url, now.api.authorize_url),
-        "admin_token": (started_with.secrets.admin_token, now.secrets.admin_token),
-        "state_key": (started_with.secrets.state_key, now.secrets.state_key),
-    }
-    return [name for name, (old, new) in pairs.items() if old != new]
 
 
 def _log_odd(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ipsync.catalog import epochs, sqlite
 from ipsync.catalog.budget_book import CatalogBudgetBook
+from ipsync.catalog.checking import check_within
 from ipsync.catalog.failures import CatalogFull
 from ipsync.catalog.gate import WriterGate
 from ipsync.catalog.heads import HeadsFile
@@ -146,6 +147,16 @@ class SqliteCatalog:
         """Look for contradictions in the file, and for tokens that do not open (F5): a sentence each."""
         return await self._run(self._readers, self.check_now)
 
+    async def check_within(self, limit_seconds: float) -> tuple[list[str], bool]:
+        """Look for contradictions in the file, no longer than a start can wait (F5).
+
+        Returns:
+            A sentence for each, and whether all of the file was looked at.
+        """
+        return await self._run(
+            self._readers, lambda: self._look(lambda connection: check_within(connection, limit_seconds))
+        )
+
     async def close(self) -> None:
         """Finish what runs and close. May be called again."""
         if self._writer is None:
@@ -187,7 +198,11 @@ class SqliteCatalog:
             transaction.set_note(epochs.NOTE, str(max(newest, above) + 1))
             return max(newest, above) + 1
 
-        self._epochs.own = self.write_now(take)
+        try:
+            self._epochs.own = self.write_now(take)
+        except CatalogFull:
+            # Now the room in reserve was given up: erasing must go on, whoever has to begin an epoch for it (F3).
+            self._epochs.own = self.write_now(take)
         return self._epochs.own
 
     def scrub_now(self) -> bool:

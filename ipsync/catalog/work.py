@@ -4,6 +4,7 @@ from ipsync.catalog.absences import AbsenceReading, AbsenceWriting
 from ipsync.catalog.accounts import AccountReading, AccountWriting
 from ipsync.catalog.comparing import ComparisonReading
 from ipsync.catalog.figures import FigureReading
+from ipsync.catalog.future import FutureReading, FutureWriting
 from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
@@ -21,6 +22,7 @@ class SqlView(
     RemovalReading,
     AbsenceReading,
     FigureReading,
+    FutureReading,
     RecordReading,
     LedgerReading,
 ):
@@ -35,6 +37,7 @@ class SqlTransaction(
     RenditionWriting,
     AbsenceWriting,
     FigureReading,
+    FutureWriting,
     RecordWriting,
 ):
     """`ports.catalog.Transaction` on SQL."""

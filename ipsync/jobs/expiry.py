@@ -26,6 +26,8 @@ _log = get_log(__name__)
 
 _BATCH = 500
 _MANY = 10_000
+_AHEAD_PARTS = 1440
+_AHEAD_PARTS = 1440
 
 
 @dataclass(slots=True)
@@ -67,6 +69,8 @@ class Expiry:
     async def run(self) -> ExpiryReport:
         """Hide what is stale, doom what is overdue, owe the erasure of what is past its TTL."""
         report = ExpiryReport()
+        while await self._catalog.write(partial(self._doom_from_the_future, report=report)):
+            pass
         while await self._catalog.write(partial(self._judge_overdue, report=report)):
             pass
         while await self._catalog.write(partial(self._break_seals, report=report)):
@@ -131,6 +135,19 @@ class Expiry:
         stale = tx.documents_unverified_since(before, _BATCH, states={DocumentState.LIVE})
         tx.update_documents([replace(entry, state=DocumentState.STALE, hidden_at=now) for entry in stale])
         return len(stale)
+
+    def _doom_from_the_future(self, tx: Transaction, report: ExpiryReport) -> int:
+        """Doom what claims to have been verified at an instant that has not come.
+
+        A clock that ran ahead for a while and was not remembered leaves that behind. When it was verified in truth
+        nobody knows, and its age would never come: so it counts as overdue (F6, F7). A moment of difference
+        between the clocks of two processes is none.
+        """
+        now, lease = self._clock.now(), self._rules.lease
+        found = tx.documents_verified_after(now + lease.window // _AHEAD_PARTS, _BATCH)
+        self._doom(tx, [replace(entry, verified_at=now - lease.erase_age) for entry in found], now)
+        report.overdue += len(found)
+        return len(found)
 
     def _judge_overdue(self, tx: Transaction, report: ExpiryReport) -> int:
         """Seal what may be sealed of what reached its deadline, doom the rest. Returns how many there were."""

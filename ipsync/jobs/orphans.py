@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ipsync.jobs.media_keeping import key_of
 from ipsync.policy.documents import Rendition, RenditionState
+from ipsync.policy.instants import Instant
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.store import ContentKey, ContentStore, StoreFailure
 from ipsync.telemetry import Event, get_log
@@ -48,13 +49,18 @@ class Orphans:
         self._store = store
         self._store_lock = store_lock
 
-    async def run(self) -> OrphansReport:
-        """Walk the store, then the catalog. What cannot be mended does not hold up the rest."""
+    async def run(self, doubted_since: Instant | None = None) -> OrphansReport:
+        """Walk the store, then the catalog. What cannot be mended does not hold up the rest.
+
+        Args:
+            doubted_since: files stored at this instant or later are read whole and their digests compared, since
+                nobody knows whether they reached the disk; None where there is no doubt.
+        """
         report = OrphansReport()
         await self._find_orphans(report)
         cursor: int | None = 0
         while cursor is not None:
-            cursor = await self._find_lost(cursor, report)
+            cursor = await self._find_lost(cursor, report, doubted_since)
         if report.orphans or report.lost or report.failed:
             _log.warning(
                 Event.STORE_ORPHAN,
@@ -84,11 +90,11 @@ class Orphans:
             report.failed += failed
             report.orphans += 0 if failed else len(orphans)
 
-    async def _find_lost(self, cursor: int, report: OrphansReport) -> int | None:
+    async def _find_lost(self, cursor: int, report: OrphansReport, doubted_since: Instant | None) -> int | None:
         """Look at the files of the next documents. Returns where to go on, or None at the end."""
         async with self._store_lock:
             following, stored = await self._catalog.read(partial(_stored_after, cursor=cursor))
-            lost = await asyncio.to_thread(_missing, self._store, stored)
+            lost = await asyncio.to_thread(_missing, self._store, stored, doubted_since)
             if lost:
                 await self._catalog.write(partial(_want_again, keys=lost))
                 # What lies there is not what was stored, or cannot be read: it goes before another comes.
@@ -127,13 +133,17 @@ def _stored_after(view: View, cursor: int) -> tuple[int | None, list[Rendition]]
     return documents[-1].document_id if documents else None, [entry for files in held.values() for entry in files]
 
 
-def _missing(store: ContentStore, stored: list[Rendition]) -> list[ContentKey]:
-    return [key_of(entry) for entry in stored if not _is_there(store, entry)]
+def _missing(store: ContentStore, stored: list[Rendition], doubted_since: Instant | None) -> list[ContentKey]:
+    return [key_of(entry) for entry in stored if not _is_there(store, entry, doubted_since)]
 
 
-def _is_there(store: ContentStore, rendition: Rendition) -> bool:
+def _is_there(store: ContentStore, rendition: Rendition, doubted_since: Instant | None) -> bool:
+    key = key_of(rendition)
+    is_doubted = doubted_since is not None and (rendition.stored_at or 0) >= doubted_since
     try:
-        return store.stored_bytes(key_of(rendition)) == rendition.size_bytes
+        if store.stored_bytes(key) != rendition.size_bytes:
+            return False
+        return not is_doubted or store.digest(key) == rendition.digest
     except StoreFailure:
         return False  # what cannot be read is not served either (F4); a link in its place is no file of ours (F30)
 

@@ -19,6 +19,7 @@ from ipsync.policy.removals import Reason, Removal, Stage
 from ipsync.policy.tripwire import Tripwire
 from ipsync.ports.absences import AbsenceChanges, AbsenceView
 from ipsync.ports.comparison import ComparisonView
+from ipsync.ports.future import FutureChanges, FutureView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
 from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
@@ -121,7 +122,7 @@ class AccountFigures:
     open_removals: int = 0
 
 
-class View(ComparisonView, RequestView, LedgerView, AbsenceView, Protocol):
+class View(ComparisonView, RequestView, LedgerView, AbsenceView, FutureView, Protocol):
     """One consistent reading of the catalog."""
 
     def account(self, account_id: int) -> Account | None:
@@ -258,7 +259,7 @@ class View(ComparisonView, RequestView, LedgerView, AbsenceView, Protocol):
         ...
 
 
-class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, Protocol):
+class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, FutureChanges, Protocol):
     """One unit of work: all of it or nothing, and durable when `write` returns."""
 
     def put_account(self, account: Account) -> None:

@@ -164,6 +164,23 @@ class ContentStore(Protocol):
         ...
 
 
+class MarkedStore(Protocol):
+    """A store that carries a word by which its database knows it (F28)."""
+
+    def read_mark(self) -> str | None:
+        """The word; None where there is none that can be read."""
+        ...
+
+    def write_mark(self, word: str) -> None:
+        """Replace the word, durably.
+
+        Raises:
+            StoreFull: no room; the old word stays.
+            StoreBroken: the disk failed.
+        """
+        ...
+
+
 class AgedStore(Protocol):
     """A store that knows when its files were written, for when nobody knows anything else of them (F5)."""
 

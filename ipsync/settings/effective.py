@@ -160,3 +160,16 @@ def licenses_in_force(mirror: Mirror, key: Key, agreements: bool) -> frozenset[i
 def _ascii(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return " ".join("".join(mark for mark in plain if mark.isprintable() and mark not in "()\\").split())
+
+
+def need_restart(started_with: Settings, now: Settings) -> list[str]:
+    """Settings that differ from those in force and stay so until a restart."""
+    pairs = {
+        "database.url": (started_with.database.url, now.database.url),
+        "store.url": (started_with.store.url, now.store.url),
+        "web.listen": (started_with.web.listen, now.web.listen),
+        "api.authorize_url": (started_with.api.authorize_url, now.api.authorize_url),
+        "admin_token": (started_with.secrets.admin_token, now.secrets.admin_token),
+        "state_key": (started_with.secrets.state_key, now.secrets.state_key),
+    }
+    return [name for name, (old, new) in pairs.items() if old != new]

@@ -30,6 +30,7 @@ from ipsync.store.disk import (
 )
 from ipsync.store.erasing import Erasure
 from ipsync.store.incoming import READ_BYTES, FileIncoming
+from ipsync.store.mark import read_mark, write_mark
 from ipsync.store.names import INCOMING, key_names, read_key
 from ipsync.store.walking import files_below
 
@@ -204,6 +205,19 @@ class FileStore:
     def discard_incoming(self) -> int:
         """Erase all partial downloads. Returns how many."""
         return self._erasure().erase_incoming()
+
+    def read_mark(self) -> str | None:
+        """The word by which its database knows this store; None where there is none that can be read (F28)."""
+        return read_mark(self._root)
+
+    def write_mark(self, word: str) -> None:
+        """Replace that word, durably.
+
+        Raises:
+            StoreFull: no room; the old word stays.
+            StoreBroken: the disk failed.
+        """
+        write_mark(self._root, word)
 
     def fence(self) -> int:
         """Let no process keep a file that opened the store before now; its partial downloads are erased (F27).

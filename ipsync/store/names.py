@@ -12,6 +12,12 @@ from ipsync.ports.store import ContentKey
 INCOMING = ".incoming"
 """The directory of partial downloads, beside the accounts."""
 
+MARK = ".ipsync"
+"""The store's mark, beside the accounts."""
+
+NEW_MARK = ".ipsync-new"
+"""A mark that is being written; one that a crash left is replaced by the next."""
+
 FOREIGN_TO_ALL = "lost+found"
 """A file system puts this at its top for itself; it is neither ours nor an orphan."""
 

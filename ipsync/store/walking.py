@@ -9,13 +9,15 @@ import os
 from collections.abc import Iterator
 
 from ipsync.store.disk import directory
-from ipsync.store.names import FOREIGN_TO_ALL, INCOMING, read_id
+from ipsync.store.names import FOREIGN_TO_ALL, INCOMING, MARK, NEW_MARK, read_id
 
 Names = tuple[str, ...]
 
+_OURS = ((MARK,), (NEW_MARK,))
+
 
 def files_below(root: int, *, incoming: bool = False) -> Iterator[tuple[Names, "os.DirEntry[str]"]]:
-    """Every entry below the root that is no directory, as names below the root with its entry.
+    """Every entry below the root that is no directory, but the store's own mark: names below the root, and entry.
 
     Args:
         root: descriptor of the store's root.
@@ -32,7 +34,8 @@ def _below(parent: int, path: Names, *, incoming: bool) -> Iterator[tuple[Names,
         for entry in entries:
             names = (*path, entry.name)
             if not entry.is_dir(follow_symlinks=False):
-                yield names, entry
+                if names not in _OURS:
+                    yield names, entry
                 continue
             if names == (FOREIGN_TO_ALL,) or (names == (INCOMING,) and not incoming):
                 continue

@@ -119,6 +119,7 @@ class Event(StrEnum):
     STORE_ORPHAN = "store.orphan", "a file nobody knows was erased"
     STORE_FULL = "store.full", "no room for new content; erasing still works"
     STORE_DAMAGED = "store.damaged", "a stored file is not what was written; it is not served"
+    STORE_UNFIT = "store.unfit", "database and store do not belong together; nothing is believed of what they say"
     STORE_FAILED = "store.failed", "the disk answered an error"
 
     CLOCK_STEPPED = "clock.stepped", "the wall clock disagrees with the lease clock"

@@ -70,7 +70,7 @@ class Restorable(Household):
         self.begin()
 
     async def boot(self) -> ReplayReport:
-        """What the boot gate does before anybody is served; see `assembly.Works.pass_boot_gate`."""
+        """What the boot gate does before anybody is served; see `jobs.boot`."""
         self.store.discard_incoming()
         report = await self.tombstones.replay()
         await self._expiry.apply_policy()

@@ -76,7 +76,13 @@ def test_systemd_is_told_how_it_goes(mirror: SiteMirror, tmp_path: Path) -> None
         assert systemd.messages[0] == "STATUS=passing the boot gate"
         assert systemd.wait("READY=1").startswith(f"READY=1\nSTATUS=serving at {daemon.address}")
         systemd.wait("WATCHDOG=1", 2)
-        assert re.search(r"STATUS=\d+ documents served, 0 hidden, 0 being removed", systemd.wait("STATUS=", 3))
+        gate = [message for message in systemd.messages if message.startswith("STATUS=boot gate: ")]
+        assert gate[:2] == ["STATUS=boot gate: beginning a new epoch", "STATUS=boot gate: looking at the clock"]
+        assert len(gate) == 8
+        # A start that erases a whole mirror must not be cut off.
+        assert "EXTEND_TIMEOUT_USEC=120000000" in systemd.messages
+        served_line = re.compile(r"STATUS=\d+ documents served, 0 hidden, 0 being removed")
+        wait_for(lambda: [text for text in systemd.messages if served_line.match(text)], "it says what is served")
 
         daemon.process.send_signal(signal.SIGHUP)
         reloading = systemd.wait("RELOADING=1")
