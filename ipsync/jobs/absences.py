@@ -25,10 +25,12 @@ class Absence:
 
     Attributes:
         missing: documents hidden.
+        unread: pages that could not be read; then nothing is called missing.
         tripwire: the one that tripped now, or None.
     """
 
     missing: int = 0
+    unread: int = 0
     tripwire: Tripwire | None = None
 
 
@@ -60,6 +62,9 @@ def hide_missing(
         for record in tx.page_records(account_id, visibility)
         if record.page < listing.next_page and record.sent_at >= started
     ]
+    unread = listing.next_page - 1 - len(pages)
+    if unread > 0:
+        return Absence(unread=unread)
     held, distinct = tx.held_documents(account_id), tx.verified_documents(account_id, visibility, started)
     before = tx.newest_removal()
     told = evidence(len(pages), listing.total, distinct)
@@ -82,7 +87,7 @@ def hide_missing(
         first_removal=before + 1,
         last_removal=newest,
     )
-    return Absence(missing, certify(tx, certificate, rules, requests_per_hour, now))
+    return Absence(missing, tripwire=certify(tx, certificate, rules, requests_per_hour, now))
 
 
 def certify(
@@ -153,6 +158,14 @@ def tell_absence(listing: Listing, absence: Absence) -> None:
         listing: that did not name it.
         absence: what `hide_missing` gave, now that it is committed.
     """
+    if absence.unread:
+        _log.warning(
+            Event.SYNC_INCOMPLETE,
+            "Pages of a listing could not be read: what they name is not verified, and nothing is called missing.",
+            account_id=listing.account_id,
+            visibility=listing.visibility.word,
+            pages=absence.unread,
+        )
     if absence.missing:
         _log.warning(
             Event.SYNC_SUSPECTED,

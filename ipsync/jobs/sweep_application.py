@@ -102,8 +102,10 @@ def apply_page(
     )
     tx.put_listing(listing)
     if account.failures:
-        tx.put_account(replace(account, failure="", failures=0, retry_at=0))
-    following = replace(turn, listing=listing, whole=turn.whole or started is None)
+        account = replace(account, failure="", failures=0, retry_at=0)
+        tx.put_account(account)
+    whole = turn.whole or (started is None and answer.page == 1)
+    following = replace(turn, account=account, listing=listing, whole=whole)
     return Applied(following, plan, is_last=ends_listing(answer))
 
 
@@ -163,7 +165,8 @@ def complete_sweep(
         sweep_started_at=None,
         next_page=1,
         completed_at=started,
-        next_due_at=started + plan_sweeps(pages, requests_per_hour, lease).period,
+        # What was passed over may only have failed for a while: it is asked for again before its leases run out.
+        next_due_at=started + plan_sweeps(pages, requests_per_hour, lease).period // (2 if absence.unread else 1),
     )
     tx.put_listing(following)
     tx.drop_pages_after(listing.account_id, listing.visibility, listing.next_page - 1)

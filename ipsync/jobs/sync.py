@@ -5,6 +5,7 @@ no observation. One account's trouble does not hold up another's pages, nor does
 reading hold up the renewal of leases.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,7 +26,7 @@ from ipsync.policy.accounts import Account, AccountState, Grant
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Instant
 from ipsync.policy.listings import Listing
-from ipsync.policy.planning import due_listings
+from ipsync.policy.planning import due_listings, gives_up_last_page, page_to_try
 from ipsync.policy.rules import Rules
 from ipsync.policy.sweeping import PagePlan
 from ipsync.ports.catalog import Catalog, View
@@ -133,6 +134,8 @@ class Sync:
         self._restraint = Restraint(rules.lease)
         # Listings of which every file was compared under these rules; a reload or restart begins with none.
         self._compared: set[tuple[int, int]] = set()
+        # How often the page that follows in a listing could not be read, in a row.
+        self._failures: Counter[tuple[int, int]] = Counter()
 
     async def run(
         self, account_id: int | None = None, *, force: bool = False, on_page: OnPage | None = None
@@ -280,6 +283,11 @@ class Sync:
                 reason=failure.reason,
                 code=failure.code,
             )
+            self._failures[_key(turn.listing)] += 1
+            if gives_up_last_page(turn.listing, self._failures[_key(turn.listing)]):
+                del self._failures[_key(turn.listing)]
+                passed = replace(turn.listing, next_page=turn.listing.next_page + 1)
+                await self._complete(replace(turn, listing=passed), now, run.report)
         if not self._restraint.failed(failure, now):
             run.is_over = True
             run.report.stopped = str(failure)
@@ -296,11 +304,12 @@ class Sync:
             listing.account_id,
             turn.grant.token,
             listing.visibility,
-            listing.next_page,
+            page_to_try(listing, self._failures[_key(listing)]),
             self._rules.view.renditions,
             Lane.DISCOVERY if turn.is_first else Lane.VERIFICATION,
         )
         now = self._clock.now()
+        self._failures.pop(_key(listing), None)
         every_file = _key(listing) not in self._compared
         applied = await self._catalog.write(
             lambda tx: apply_page(tx, turn, answer, self._rules, now, every_file=every_file)
@@ -327,17 +336,18 @@ class Sync:
         )
         report.sweeps += 1
         report.missing += absence.missing
-        if turn.whole:
+        if turn.whole and not absence.unread:
             self._compared.add(_key(listing))
         tell_absence(listing, absence)
-        _log.info(
-            Event.SYNC_SWEEP_DONE,
-            "A sweep of a listing is complete.",
-            account_id=listing.account_id,
-            visibility=listing.visibility.word,
-            pages=listing.pages,
-            total=listing.total,
-        )
+        if not absence.unread:
+            _log.info(
+                Event.SYNC_SWEEP_DONE,
+                "A sweep of a listing is complete.",
+                account_id=listing.account_id,
+                visibility=listing.visibility.word,
+                pages=listing.pages,
+                total=listing.total,
+            )
         return replace(turn, listing=listing)
 
 

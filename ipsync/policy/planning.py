@@ -21,6 +21,9 @@ SHORTEST_PERIOD_PARTS = 288
 MOST_PAGES = pages_of(1_000_000) + 2
 """After how many pages a sweep is cut off, whatever `pages` claims (F16)."""
 
+PAGE_PATIENCE = 3
+"""After so many failures in a row others of the listing's pages are tried as well."""
+
 _LEAST_RATE = 1e-3
 """Requests an hour: where less is believed to be allowed, a plan is still a number."""
 
@@ -74,3 +77,26 @@ def due_listings(listings: Sequence[Listing], now: Instant) -> list[Listing]:
 def next_try(now: Instant, attempts: int, first: Duration, longest: Duration) -> Instant:
     """When to try again after `attempts` failures in a row: doubling from `first`, at most `longest`."""
     return now + min(longest, first * (1 << min(max(0, attempts - 1), 30)))
+
+
+def page_to_try(listing: Listing, failures: int) -> int:
+    """Which page of a listing is read next: the one that follows, or one behind it where that keeps failing.
+
+    One page that can never be read must not keep those behind it from being verified. After a few failures every other
+    try goes further on, each time to another page. What is passed over makes the sweep incomplete: it renews what it
+    names, and calls nothing missing.
+
+    Args:
+        listing: with the page that follows.
+        failures: how often reading that page failed in a row.
+    """
+    behind = listing.pages - listing.next_page
+    beyond = failures - PAGE_PATIENCE
+    if behind < 1 or beyond < 0 or beyond % 2:
+        return listing.next_page
+    return listing.next_page + 1 + beyond // 2 % behind
+
+
+def gives_up_last_page(listing: Listing, failures: int) -> bool:
+    """Whether a sweep ends without its last page, which keeps failing: the other pages must be read again in time."""
+    return failures >= PAGE_PATIENCE and listing.next_page == listing.pages > 1

@@ -56,6 +56,7 @@ class Event(StrEnum):
     SYNC_PAGE_READ = "sync.page-read", "one page of a listing was read"
     SYNC_PAGE_FAILED = "sync.page-failed", "a page could not be read; nothing was observed"
     SYNC_SWEEP_DONE = "sync.sweep-done", "all pages of a listing were read"
+    SYNC_INCOMPLETE = "sync.incomplete", "pages of a listing could not be read; nothing is called missing"
     SYNC_STOPPED = "sync.stopped", "reading stopped because ipernity answers nobody now"
     SYNC_SUSPECTED = "sync.suspected", "documents are absent from their listing and were hidden"
     SYNC_SEEN_AGAIN = "sync.seen-again", "hidden documents were named again and are served again"

@@ -8,7 +8,7 @@ import pytest
 from ipsync.jobs.health import read_health
 from ipsync.policy.documents import DocumentState, RenditionState
 from ipsync.policy.instants import HOUR, MINUTE
-from ipsync.policy.removals import Stage
+from ipsync.policy.removals import Reason, Stage
 from ipsync.ports.source import Later, Malformed, MediaLater, MediaRejected, SourceFailure
 from ipsync.ports.store import StoreFailure
 from tests.fakes.source import Asked
@@ -87,6 +87,61 @@ async def test_accounts_whose_listings_never_decode_hold_up_no_other_account(
     # They were tried ever more rarely: at most every half hour, in the end.
     tries = [asked for asked in house.source.calls("doc.getList") if asked.account_id == 1]
     assert len(tries) < 26 * 4
+
+
+@pytest.mark.parametrize("failing", FAILURES)
+@pytest.mark.parametrize("page", [1, 2, 4])
+async def test_a_page_that_never_decodes_costs_the_other_pages_of_its_listing_nothing(
+    house: Household, failing: Failing, page: int
+) -> None:
+    mine = await house.member(7, 350)
+    await house.member(8, 2)
+    await house.mirror()
+
+    def answer(asked: Asked) -> None:
+        if (asked.method, asked.account_id, asked.subject) == ("doc.getList", 7, page):
+            raise failing("doc.getList")
+
+    house.source.on_call = answer
+    newest_first = mine[::-1]
+    poisoned = set(newest_first[(page - 1) * 100 : page * 100])
+    for _ in range(25 * 4):
+        house.passes(15 * MINUTE)
+        await house.sync(force=False)
+        await house.confirm()
+        await house.expire()
+        await house.purge()
+    # What the page names could not be verified: it is gone, and nothing else is.
+    assert house.served() & set(mine) == set(mine) - poisoned
+    assert house.on_disk() & set(mine) == set(mine) - poisoned
+    assert {removal.reason for removal in house.removals(*poisoned)} == {Reason.EXPIRED}
+    house.source.on_call = None
+    await house.sync()
+    assert house.served() >= set(mine)
+
+
+async def test_F13_a_sweep_that_passed_a_page_over_calls_nothing_missing(house: Household) -> None:
+    mine = await house.member(7, 350)
+    await house.mirror()
+    broken = {2}
+
+    def answer(asked: Asked) -> None:
+        if asked.method == "doc.getList" and asked.subject in broken:
+            raise Malformed("doc.getList", "it never decodes")
+
+    house.source.on_call = answer
+    house.source.delete(mine[0])
+    sweeps = 0
+    while not sweeps:
+        house.passes(HOUR)
+        sweeps = (await house.sync(force=False)).sweeps
+    assert house.open_removals() == []
+    assert house.served() == set(mine)
+    broken.clear()
+    for _ in range(12):
+        house.passes(HOUR)
+        await house.sync(force=False)
+    assert house.served() == set(mine[1:])
 
 
 @pytest.mark.parametrize("failure", [MediaLater("429"), MediaRejected("no media")])

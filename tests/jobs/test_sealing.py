@@ -107,6 +107,9 @@ async def test_F12_I10_an_empty_listing_after_an_outage_erases_nothing(house: Ho
     house.source.heal()
     house.source.unlisted = set(mine)
     await house.sync()
+    await house.sync()
+    # One batch of removals arose, so there is one certificate.
+    assert len(house.catalog.read_now(lambda view: view.certificates(limit=9))) == 1
     await house.purge()
     assert house.on_disk() == set(mine)
     assert (await house.confirm()).withdrawn == 3

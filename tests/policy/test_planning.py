@@ -1,5 +1,7 @@
 """How often listings are read, and in which order."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,7 +9,7 @@ from ipsync.policy.documents import Visibility
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, pages_of
-from ipsync.policy.planning import MOST_PAGES, due_listings, next_try, plan_sweeps
+from ipsync.policy.planning import MOST_PAGES, due_listings, gives_up_last_page, next_try, page_to_try, plan_sweeps
 
 
 def test_pages_of_a_listing() -> None:
@@ -53,3 +55,19 @@ def test_tries_are_spaced_twice_as_far_each_time_up_to_a_bound() -> None:
 
 def test_F16_a_lying_page_count_ends_somewhere() -> None:
     assert MOST_PAGES == 10_002
+
+
+def test_one_page_that_always_fails_does_not_keep_those_behind_it_from_being_read() -> None:
+    listing = Listing(1, Visibility.PUBLIC, pages=6, next_page=3)
+    tried = [page_to_try(listing, failures) for failures in range(12)]
+    assert tried == [3, 3, 3, 4, 3, 5, 3, 6, 3, 4, 3, 5]
+    last = replace(listing, next_page=6)
+    assert {page_to_try(last, failures) for failures in range(12)} == {6}
+    assert {page_to_try(replace(listing, next_page=1, pages=1), failures) for failures in range(12)} == {1}
+
+
+def test_a_last_page_that_always_fails_does_not_keep_the_others_from_being_read_again() -> None:
+    last = Listing(1, Visibility.PUBLIC, pages=6, next_page=6)
+    assert [failures for failures in range(5) if gives_up_last_page(last, failures)] == [3, 4]
+    assert not gives_up_last_page(replace(last, next_page=5), 9)
+    assert not gives_up_last_page(Listing(1, Visibility.PUBLIC), 9)
