@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help demo test check bench crash coverage format lock clean
+.PHONY: help demo test check bench crash coverage mutants format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,7 +19,8 @@ help:
 	@echo 'make check     style, types, floors'
 	@echo 'make bench     the measurements, each beside its bound (make bench PARTS="help verification" takes only those)'
 	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
-	@echo 'make coverage  all tests, and which lines they never reached'
+	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
+	@echo 'make mutants   mistakes planted in what the 24 hours rest on: do its tests notice? (MODULE="lease clock": in those)'
 	@echo 'make format    put the code into its one shape'
 	@echo 'make lock      pin the libraries anew (make lock UPGRADE=--upgrade takes newer ones)'
 	@echo 'make clean     take away everything that make made, the virtual environment included'
@@ -45,10 +46,17 @@ bench: $(VENV)/dev.stamp
 crash: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.crashes
 
+# CORE=1 takes the modules of tests/mutants/modules.toml with their own tests, and fails where one branch is missed.
 coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage erase
-	$(BIN)/coverage run --branch --source=ipsync -m pytest
-	$(BIN)/coverage report --show-missing --skip-covered
+	$(BIN)/coverage run --branch --source=ipsync -m pytest \
+		$(if $(CORE),$$($(BIN)/python -m tests.mutants --print-tests))
+	$(BIN)/coverage report --show-missing \
+		$(if $(CORE),--fail-under=100 --include=$$($(BIN)/python -m tests.mutants --print-modules),--skip-covered)
+
+# MODULE="PART…" takes only modules whose path has one of these in it.
+mutants: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.mutants $(MODULE)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
