@@ -155,9 +155,10 @@ class Purge:
         later = next_try(self._clock.now(), attempts, window // 8640, window // 288)
 
         def put_off(tx: Transaction) -> None:
-            tx.update_removals(
-                [replace(entry, attempts=attempts, next_try_at=later) for entry in _still_intended(tx, [removal])]
-            )
+            now = tx.removal(removal.removal_id)
+            # Another process may have been luckier meanwhile.
+            if now is not None and now.stage is Stage.INTENDED:
+                tx.update_removals([replace(now, attempts=attempts, next_try_at=later)])
 
         await self._catalog.write(put_off)
         _log.error(
@@ -290,16 +291,6 @@ def _with_intent(removal: Removal, held: Sequence[Rendition], now: Instant) -> R
 
 def _is_overtaken(removal: Removal, document: Document | None) -> bool:
     return removal.stage is Stage.SUSPECTED and document is not None and document.state is DocumentState.LIVE
-
-
-def _still_intended(tx: Transaction, removals: Sequence[Removal]) -> list[Removal]:
-    """These removals as they are on record now, without those that were finished meanwhile."""
-    wanted = {removal.removal_id: removal for removal in removals}
-    if not wanted:
-        return []
-    documents = {removal.document_id for removal in removals}
-    found = tx.removals(stages={Stage.INTENDED}, document_ids=documents, limit=_MANY)
-    return [entry for entry in found if entry.removal_id in wanted]
 
 
 def _moved(

@@ -106,6 +106,22 @@ async def test_F4_what_cannot_be_erased_blocks_nobody_and_is_tried_again(stubbor
     assert not stubborn.on_disk()
 
 
+async def test_I8_what_failed_here_and_was_erased_by_another_process_meanwhile_stays_gone(stubborn: Household) -> None:
+    mine = await deleted(stubborn, 1)
+    store = stubborn.store
+    assert isinstance(store, StubbornStore)
+    store.stubborn = set(mine)
+
+    def other_process() -> None:
+        removal = replace(stubborn.removal(mine[0]), stage=Stage.GONE, gone_at=stubborn.clock.now())
+        stubborn.catalog.write_now(lambda tx: tx.update_removals([removal]))
+
+    store.on_erase = other_process
+    assert (await stubborn.purge()).failed == 1
+    removal = stubborn.removal(mine[0])
+    assert (removal.stage, removal.attempts) == (Stage.GONE, 0)
+
+
 async def test_a_mistake_of_ours_about_one_removal_holds_up_no_other(stubborn: Household) -> None:
     mine = await deleted(stubborn, 3)
     assert isinstance(stubborn.store, StubbornStore)
