@@ -9,6 +9,7 @@ from sqlalchemy import event
 from ipsync.catalog import SqliteCatalog
 from ipsync.policy.documents import DocumentState, ListedDocument, RenditionState, Tombstone, Visibility
 from ipsync.policy.removals import Reason, Scope, Stage
+from ipsync.policy.tripwire import Tripwire
 from ipsync.ports.catalog import Transaction, View
 from ipsync.ports.store import ContentKey
 from tests.fakes.catalogs import (
@@ -77,6 +78,8 @@ def scanned(steps: list[str]) -> set[str]:
     return {"numbers" if name.startswith("anon_") else name for name in found}
 
 
+WIRE = Tripwire(1, certificate_id=1, tripped_at=NOW, missing=1, held=1, first_removal=1, last_removal=5)
+
 QUESTIONS: dict[str, Callable[[View], object]] = {
     "documents": lambda view: view.documents([1, 2]),
     "unchanged": lambda view: view.unchanged(1, [ListedDocument(2, facts())], NOW, NOW - 1),
@@ -98,6 +101,14 @@ QUESTIONS: dict[str, Callable[[View], object]] = {
     "removals": lambda view: view.removals(),
     "removals account": lambda view: view.removals(account_id=1),
     "due": lambda view: view.due_removals(NOW, 10),
+    "certificates of": lambda view: view.certificates_of([a_removal(1, removal_id=1)]),
+    "certificates": lambda view: view.certificates(before=9, limit=10),
+    "tripwires account": lambda view: view.tripwires(account_id=1, active_only=False),
+    "open suspicions": lambda view: view.open_suspicions(1, 5),
+    "suspicions at": lambda view: view.suspicions_at(1, [1, 5]),
+    "held": lambda view: view.held_documents(1),
+    "verified": lambda view: view.verified_documents(1, Visibility.PUBLIC, NOW),
+    "newest removal": lambda view: view.newest_removal(),
     "figures": lambda view: view.figures(),
     "account figures": lambda view: view.account_figures(),
 }
@@ -116,6 +127,7 @@ MAY_SORT: dict[str, tuple[Callable[[View], object], str]] = {
     "removals of documents": (lambda view: view.removals(document_ids=[1]), "removal_by_document"),
     "suspicions": (lambda view: view.suspicions(NOW, 10), "removal_suspected"),
     "due": (lambda view: view.due_removals(NOW, 10), "removal_suspected"),
+    "outcome": (lambda view: view.outcome_of(WIRE), "INTEGER PRIMARY KEY"),
     "hidden": (lambda view: view.documents_after(5, 10, states={DocumentState.STALE}), "document_by_age"),
 }
 
