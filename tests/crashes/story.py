@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ipsync.base import CLOCK_NOTE
 from ipsync.catalog import open_catalog
 from ipsync.catalog.heads import read_heads
 from ipsync.catalog.ledger_keys import is_signed
+from ipsync.clock import ClockMark
+from ipsync.jobs.belonging import Belonging
+from ipsync.jobs.boot import BootGate, Ground, Told
 from ipsync.jobs.ledger import check_ledger
 from ipsync.policy.documents import Visibility
 from ipsync.policy.instants import HOUR, SECOND
@@ -63,13 +67,30 @@ class Mirror(Household):
         self.store.close()
 
     async def boot(self) -> None:
-        """What stands between a start and the first answer."""
-        self.store.discard_incoming()
-        await self.tombstones.replay()
-        await self._expiry.apply_policy()
-        await self._expiry.run()
-        await self._purge.run()
-        await self._orphans.run()
+        """What stands between a start and the first answer: a new epoch, then the gate itself."""
+        mark = ClockMark.decode(self.catalog.read_now(lambda view: view.note(CLOCK_NOTE)))
+        epoch = await self.catalog.take_epoch()
+        self.belonging = Belonging(self.catalog, self.store, self.clock)
+        ground = Ground(
+            epoch=epoch,
+            alive_at=mark.instant if mark else None,
+            fence=self.store.fence,
+            behind=lambda: 0,
+            check=lambda: self.catalog.check_within(10.0),
+            beat=self._beat,
+        )
+        jobs = (self.tombstones, self._expiry, self._purge, self._orphans, self.belonging)
+        told = Told(lambda _status: None, lambda: None, lambda: False)
+        await BootGate(ground, self.catalog, self.clock, self.rules.lease, jobs).run(told)
+
+    async def _beat(self) -> None:
+        mark = ClockMark(self.clock.now(), 0, "one boot").encode()
+        await self.catalog.write(lambda tx: tx.set_note(CLOCK_NOTE, mark))
+
+    async def stop(self) -> None:
+        """The orderly end."""
+        await self.belonging.renew(0, stopped=True)
+        self.close()
 
 
 async def prepare(folder: Path) -> tuple[FakeSource, FakeClock]:
@@ -116,7 +137,7 @@ async def tell_story(folder: Path, source: FakeSource, clock: FakeClock, pipe: i
             gone = house.catalog.read_now(lambda view: view.removals(stages={Stage.GONE}, limit=1000))
             told = {"step": step, "gone": sorted({entry.removal_id for entry in gone})}
             os.write(pipe, json.dumps(told).encode() + b"\n")
-        house.close()
+        await house.stop()
     except (CatalogFailure, StoreFailure, OSError):
         os._exit(REFUSED)
 
