@@ -24,17 +24,22 @@ LONGEST_REST: Duration = 2 * HOUR
 _PICTURES_MOST = 256
 _EARLIEST, _LATEST = 1_700_000_000 * SECOND, 4_000_000_000 * SECOND
 
-_HELD = (
+_MEMBERS = (
     "SELECT account_id, state, consent_epoch, failure, failures FROM account",
     "SELECT account_id, visibility, total, pages, sweep_started_at, next_page FROM listing",
+    "SELECT backoff_step FROM budget",
+)
+_CONTENT = (
     "SELECT document_id, account_id, state, absent_at, hidden_at, details_at FROM document",
     "SELECT media, license, safety, visibility, modified_at, replaced_at FROM document",
     "SELECT document_id, rendition, state, url, attempts FROM rendition",
     "SELECT * FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
     "SELECT request_id, gone_at, ended_at, is_kept_outside FROM removal_request",
-    "SELECT backoff_step FROM budget",
 )
 """Everything that a job may look at, but for instants that come."""
+
+_ONLY_CONTENT = frozenset({"expiry", "purge", "policy", "orphans"})
+"""Jobs that look at documents, files and removals alone; to be nudged for more would only be slower."""
 
 _AGEING = (
     "SELECT verified_at, count(*) FROM document GROUP BY 1",
@@ -43,13 +48,15 @@ _AGEING = (
 )
 _COMING = (
     "SELECT next_try_at FROM rendition WHERE state IN ('wanted', 'failed')",
+    "SELECT erase_from FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
+    "SELECT next_try_at FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
     "SELECT next_due_at FROM listing",
     "SELECT next_check_at FROM account",
     "SELECT retry_at FROM account",
-    "SELECT erase_from FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
-    "SELECT next_try_at FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
     "SELECT blocked_until FROM budget",
 )
+_OF_MEMBERS = 4
+"""The last of these are about members and the budget."""
 
 
 @dataclass
@@ -57,13 +64,14 @@ class _Picture:
     """What the catalog holds, and how many of its instants have come."""
 
     version: int
-    held: int
+    members: int
+    content: int
     instants: list[list[Instant]]
     next_at: Instant = 0
     come: tuple[int, ...] = ()
 
-    def at(self, now: Instant) -> int:
-        """A number that is the same as long as no job has anything else to find."""
+    def at(self, now: Instant, *, only_content: bool) -> int:
+        """A number that is the same as long as a job has nothing else to find."""
         if now >= self.next_at or not self.come:
             places = [bisect_right(instants, now) for instants in self.instants]
             self.come = tuple(places)
@@ -71,7 +79,8 @@ class _Picture:
                 instants[place] for instants, place in zip(self.instants, places, strict=True) if place < len(instants)
             ]
             self.next_at = min(coming, default=_LATEST)
-        return hash((self.held, self.come))
+        members = (0, ()) if only_content else (self.members, self.come[-_OF_MEMBERS:])
+        return hash((self.content, self.come[:-_OF_MEMBERS], members))
 
 
 @dataclass
@@ -185,15 +194,19 @@ class Runner:
         connection: Any = self._catalog._writing.connection.dbapi_connection
         return int(connection.total_changes)
 
-    def _seen(self) -> int:
+    def _seen(self, job: _Job) -> int:
         """What a job would find now."""
         version = self._version()
         if self._picture is None or self._picture.version != version:
             self._picture = self._catalog._look(lambda connection: self._look(connection.connection.cursor(), version))
-        return hash((self._picture.at(self._now()), self._unnoticed))
+        only_content = job.nudge.job in _ONLY_CONTENT
+        return hash((self._picture.at(self._now(), only_content=only_content), self._unnoticed))
 
     def _look(self, cursor: Any, version: int) -> _Picture:
-        held = hash(tuple(hash(tuple(cursor.execute(query).fetchall())) for query in _HELD))
+        members, content = (
+            hash(tuple(hash(tuple(cursor.execute(query).fetchall())) for query in queries))
+            for queries in (_MEMBERS, _CONTENT)
+        )
         instants: list[list[Instant]] = []
         for query in _AGEING:
             since = cursor.execute(query).fetchall()
@@ -201,12 +214,12 @@ class Runner:
                 instants.append(sorted(at + span for at, number in since for _ in range(number)))
         for query in _COMING:
             instants.append(sorted(row[0] for row in cursor.execute(query)))
-        return _Picture(version, held, instants)
+        return _Picture(version, members, content, instants)
 
     def _has_nothing(self, job: _Job) -> bool:
         if self._every_run or self._now() >= job.wakes_at:
             return False
-        seen = self._seen()
+        seen = self._seen(job)
         return seen in job.nothing_in or seen == job.waits_in
 
     async def _run(self, job: _Job) -> None:
@@ -230,11 +243,11 @@ class Runner:
             await self._look_at_health()
             self._look_again()
         elif coming:
-            job.waits_in = self._seen()
+            job.waits_in = self._seen(job)
         else:
             if len(job.nothing_in) >= _PICTURES_MOST:
                 job.nothing_in.clear()
-            job.nothing_in.add(self._seen())
+            job.nothing_in.add(self._seen(job))
         for following in job.nudge.then:
             self.nudge(following)
 

@@ -140,7 +140,7 @@ class Story:
             per_minute=min(20, per_hour),
             per_hour=per_hour,
             per_day=per_hour * 24,
-            details="true" if self.chance.random() < 0.3 else "false",
+            details="true" if self.chance.random() < 0.1 else "false",
         )
         file = write_configuration(self.machine.folder, more)
         fresh_database(self.machine.folder)
