@@ -13,6 +13,7 @@ from typing import Any
 import ipsync.assembly
 import ipsync.ipernity.client
 from ipsync.assembly import Base, Works, open_base, open_works
+from ipsync.jobs.boot import Told
 from ipsync.policy.documents import RENDITIONS
 from ipsync.policy.instants import Instant
 from ipsync.ports.catalog import CatalogFailure
@@ -87,7 +88,9 @@ class Life:
         self._base = await open_base(self.settings, is_daemon=True)
         self._guard()
         self._works = open_works(self.base, self.settings)
-        await self.works.pass_boot_gate()
+        await self.works.boot_gate().run(Told(lambda _words: None, lambda: None, lambda: False))
+        await self.works.look_at_budget()
+        await self.works.refuse_overload()
         self.is_serving = True
         lease, ttl = self.works.rules.lease, self.works.rules.ttl
         self.runner = Runner(
@@ -192,6 +195,7 @@ class Life:
             self.runner.stop()
         await self.bury()
         await self.works.close_clients()
+        await self.works.belonging.renew(self.base.epoch, stopped=True)
         await self.base.save_clock()
         await self.base.close()
         self.died.set()
@@ -217,7 +221,7 @@ def files_on_disk(machine: Machine) -> dict[ContentKey, str]:
     root = str(machine.folder / "content")
     found: dict[ContentKey, str] = {}
     for place, _, names in os.walk(root):
-        for name in names:
+        for name in names if place != root else ():
             parts = (*place[len(root) + 1 :].split("/"), name)
             key = read_key(*parts) if len(parts) == 3 else read_partial(name)
             found[key or ContentKey(0, 0, RENDITIONS[0])] = f"{place}/{name}"

@@ -24,6 +24,8 @@ LAW: Duration = 24 * HOUR
 SERVED_FOR: Duration = 20 * HOUR
 ERASED_AT: Duration = 22 * HOUR
 GONE_AT: Duration = 23 * HOUR
+NOTICED_IN: Duration = 12 * HOUR
+"""While nothing fails, what was taken away is noticed by then: the longest period of a listing is 10 hours."""
 ASKED_AWAY_GRACE: Duration = SECOND
 PERMITTED_LICENSES = frozenset({1, 3, 5, 7, 9, 11, 255})
 NEVER: Instant = -(1 << 60)
@@ -103,6 +105,7 @@ class Oracle:
     named_at: dict[int, tuple[Instant, Instant]] = field(default_factory=dict)
     critical: list[Instant] = field(default_factory=list)
     tokens: dict[int, str] = field(default_factory=dict)
+    calm_since: Instant = 0
 
     def __post_init__(self) -> None:
         self._files: dict[ContentKey, _File] = {}
@@ -136,7 +139,7 @@ class Oracle:
         for number in self.permitted - permitted:
             self.lost_at[number] = self.ever_lost_at[number] = now
             self.figures.lost += 1
-            self.critical += [now + SERVED_FOR + 1, now + LAW + 1]
+            self.critical += [now + NOTICED_IN, now + SERVED_FOR + 1, now + LAW + 1]
         for number in permitted:
             self.lost_at.pop(number, None)
         self.permitted = permitted
@@ -229,23 +232,27 @@ class Oracle:
         """I1, I3, I4: what would be shown now."""
         now = self.machine.now
         for number, held in life.served().items():
-            self._check_shown(number, now)
+            self._check_shown(number, held.document.verified_at, now)
             for rendition in held.renditions:
                 if held.stored(rendition.file.rendition) is None:
                     continue
                 key = ContentKey(held.document.account_id, number, rendition.file.rendition)
                 self._check_version(number, life.machine.folder / "content" / _path(key), now, SERVED_FOR, "served")
 
-    def _check_shown(self, number: int, now: Instant) -> None:
+    def _check_shown(self, number: int, verified_at: Instant, now: Instant) -> None:
         if number not in self.permitted:
             age = now - self.lost_since(number)
             if age >= SERVED_FOR:
                 raise Broken("I3", f"document {number} is served {_hours(age)} after it was taken away")
+            if age >= NOTICED_IN and now - max(self.calm_since, self.lost_since(number)) >= NOTICED_IN:
+                raise Broken("I7", f"document {number} is served {_hours(age)} after it went, and nothing failed")
             self.figures.served_age = max(self.figures.served_age, age)
         asked_at = self.asked_away.get(number) or self.members_away.get(self.owners[number])
         if asked_at is not None and now - asked_at > ASKED_AWAY_GRACE:
             raise Broken("I4", f"document {number} is served {_hours(now - asked_at)} after its owner asked")
         verified_age = now - self.named_at.get(number, (NEVER, 0))[0]
+        if verified_at > self.named_at.get(number, (0, NEVER))[1]:
+            raise Broken("I1", f"document {number} counts as verified later than any request that named it was sent")
         if verified_age >= SERVED_FOR:
             raise Broken("I1", f"document {number} is served, and ipernity named it {_hours(verified_age)} ago")
         self.figures.verified_age = max(self.figures.verified_age, verified_age)

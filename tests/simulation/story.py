@@ -68,12 +68,16 @@ class Plan:
         days: how long things may fail, in days.
         every_run: leave out no run of a job, see `Runner`.
         faults: whether anything fails at all.
+        only: names of the things that may happen; empty for all.
+        busy: how many things happen in an hour.
         ends_well: whether a time without faults follows, after which everything must be there (I7).
     """
 
     days: float = 30.0
     every_run: bool = False
     faults: bool = True
+    only: tuple[str, ...] = ()
+    busy: float = 1 / 3
     ends_well: bool = True
 
 
@@ -170,7 +174,7 @@ class Story:
             await self._all_is_well()
 
     def _pause(self) -> Duration:
-        return int(self.chance.expovariate(1 / (3 * HOUR))) + SECOND
+        return int(self.chance.expovariate(self.plan.busy / HOUR)) + SECOND
 
     async def _pass(self, duration: Duration) -> None:
         """Let time pass: critical moments are looked at, what was planned happens, who died starts again."""
@@ -317,9 +321,17 @@ class Story:
         from tests.simulation.happenings import FAULTS, OWNERS
 
         table = {**OWNERS, **FAULTS} if self.plan.faults else OWNERS
+        if self.plan.only:
+            table = {happening: weight for happening, weight in table.items() if happening.__name__ in self.plan.only}
         happening = self.chance.choices(list(table), weights=list(table.values()))[0]
+        if happening in FAULTS:
+            self.oracle.calm_since = self.machine.now + 4 * DAY  # the longest of them, and what follows it
         await happening(self)
         self.oracle.look()
+        if self.chance.random() < 0.1:
+            self.oracle.check_agreement(self.life)
+            self.oracle.check_words(self.life)
+            await self.check_ledger()
 
     async def _all_is_well(self) -> None:
         """I7: faults stop, and everything visible is verified again."""
@@ -353,9 +365,15 @@ class Story:
 
     async def check_ledger(self) -> None:
         """I8: the chain holds, fits its copies, and tells of each removal once."""
-        copies = list(read_heads(heads_file(self.settings.database.path))) if self.oracle.figures.erased else []
+        if not self.life.is_serving or self.copied_at is not None:
+            return  # an older database that was put back shows, as it must
+        copies = (
+            list(read_heads(heads_file(self.settings.database.path)))
+            if heads_file(self.settings.database.path).exists()
+            else []
+        )
         check = await check_ledger(self.life.base.catalog, copies, is_signed)
-        if check.findings and self.copied_at is None:
+        if check.findings:
             raise Broken("I8", "; ".join(finding.what for finding in check.findings[:3]))
 
     def outcome(self) -> Outcome:
