@@ -225,11 +225,13 @@ def _print(shown: _Shown) -> None:
         output.say("")
     output.print_facts(_facts(shown))
     refused = list(shown.decision.refused.items())
-    for account_id, refusal in refused[:10]:
+    # Imagined accounts are alike: one tells of all.
+    told = 10 if shown.asked.accounts is None else 1
+    for account_id, refusal in refused[:told]:
         who = session.who(account_id, shown.names.get(account_id, "")) if account_id > 0 else "one more account"
         output.say(f"{who} is {refusal.words()}.")
-    if len(refused) > 10:
-        output.say(f"So are {len(refused) - 10:,} more.")
+    if len(refused) > told:
+        output.say(f"So are {len(refused) - told:,} more.")
 
 
 def _row(shown: _Shown, one: "AccountForecast") -> tuple[object, ...]:
