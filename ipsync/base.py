@@ -86,12 +86,14 @@ async def open_base(settings: Settings, *, is_daemon: bool) -> Base:
         CatalogFailure: the database cannot be used, or was filled under another purpose of the key.
         StoreFailure: the store cannot be used.
     """
-    catalog = open_catalog(
-        settings.database.url,
-        settings.file.parent,
-        settings.secrets.state_key_bytes(),
-        checkpoints=is_daemon,
-    )
+    try:
+        catalog = _open_catalog(settings, is_daemon=is_daemon)
+    except CatalogFull:
+        if not is_daemon:
+            raise
+        # Serving and erasing go on without room; what is kept in reserve is enough for opening (F3).
+        make_room(settings)
+        catalog = _open_catalog(settings, is_daemon=True)
     try:
         epoch = await catalog.take_epoch() if is_daemon else 0
         mark = ClockMark.decode(await catalog.read(partial(_note, name=CLOCK_NOTE)))
@@ -129,6 +131,11 @@ async def erase_without_database(settings: Settings) -> Erased:
         return await erase_unaccounted(store, SystemClock(), settings.rules().lease)
     finally:
         store.close()
+
+
+def _open_catalog(settings: Settings, *, is_daemon: bool) -> SqliteCatalog:
+    key = settings.secrets.state_key_bytes()
+    return open_catalog(settings.database.url, settings.file.parent, key, checkpoints=is_daemon)
 
 
 def make_room(settings: Settings) -> None:

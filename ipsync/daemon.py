@@ -348,7 +348,8 @@ class Daemon:
         if not is_orderly:
             _log.warning(Event.DAEMON_STOPPING, "A job had to be cut off; it goes on at the next start.")
         if web is not None:
-            await web.stop(5.0)
+            # Where nobody knows what is true any more, no answer is waited for.
+            await web.stop(5.0 if self._fatal is None else 0.0)
         if self._works is not None:
             await self._works.close_clients()
         if self._fatal is None:
