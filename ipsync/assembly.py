@@ -126,7 +126,9 @@ class Works:
         witness, per_day = self._witness(), self.settings.budget.per_day
         self.audit = Audit(catalog, base.store, witness, clock, rules)
         self.reporter = Reporter(catalog, witness, self.audit, clock, rules.lease, per_day)
-        mending = Steps(self.tombstones, self.requests, self.expiry, self.orphans, self.purge)
+        mending = Steps(
+            self.tombstones, self.requests, self.expiry, self.orphans, self.purge, self.belonging, base.epoch
+        )
         self.repair = Repair(catalog, base.store, mending, clock, rules)
         self.leave = Leave(catalog, base.store, self.tombstones, self.purge, self.orphans, clock, rules)
         self.drill = DrillRun(catalog, base.store, (self.sync, self.confirm, self.purge, self.media), clock, rules)
@@ -137,7 +139,7 @@ class Works:
         def heads() -> Heads | None:
             return list(read_heads(path)) if path.is_file() else None
 
-        return Witness(self.base.outside, self.base.catalog.check, heads, is_signed)
+        return Witness(self.base.outside, self.base.catalog.check, heads, is_signed, self.belonging.holds)
 
     async def look_at_budget(self) -> None:
         """Learn what the budget allows now, and show it."""

@@ -48,12 +48,14 @@ class Witness:
         check: looks for contradictions in the database file; a sentence each.
         heads: reads the copies of the ledger's heads; None where their file is missing.
         is_signed: whether a head's signature is that of its key.
+        belongs: whether database and store carry the same word.
     """
 
     record: TombstoneRecord
     check: Callable[[], Awaitable[list[str]]]
     heads: Callable[[], Heads | None]
     is_signed: Callable[[LedgerHead], bool]
+    belongs: Callable[[], Awaitable[bool]]
 
 
 @dataclass(slots=True)
@@ -135,6 +137,8 @@ class Audit:
         findings.add(await self._catalog.read(partial(look_at_times_to_live, rules=self._rules, now=report.at)))
         findings.add(await self._catalog.read(partial(look_at_removals, now=report.at)))
         findings.add(await self._catalog.read(look_at_requests))
+        if not await self._witness.belongs():
+            findings.add([Finding(Kind.STORE_UNFIT)])
         await self._look_at_files(report, patience_seconds, tell)
         await self._look_outside(report, patience_seconds)
         await self._look_at_ledger(report, tell)

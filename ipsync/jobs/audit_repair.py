@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.jobs.audit_catalog import is_ignored, look_at_documents, standing_requests
+from ipsync.jobs.belonging import Belonging
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.media_keeping import key_of
 from ipsync.jobs.obligations import end_account, try_again_now
@@ -38,13 +39,19 @@ _MANY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The jobs of ours that mend."""
+    """The jobs of ours that mend.
+
+    Attributes:
+        epoch: of this process.
+    """
 
     tombstones: Tombstones
     requests: Requests
     expiry: Expiry
     orphans: Orphans
     purge: Purge
+    belonging: Belonging
+    epoch: int
 
 
 class Repair:
@@ -78,11 +85,16 @@ class Repair:
         await self._steps.requests.complete()
         await self._catalog.write(self._keep_requests)
         await self._catalog.write(self._end_grants)
+        is_unfit = bool(found[Kind.STORE_UNFIT])
+        if is_unfit:
+            await self._steps.belonging.hide_everything()
         await self._owe_documents()
         await self._steps.expiry.apply_policy()
         await self._steps.expiry.run()
         await self._want_anew(findings)
-        await self._steps.orphans.run()
+        await self._steps.orphans.run(doubted_since=0 if is_unfit else None)
+        if is_unfit:
+            await self._steps.belonging.renew(self._steps.epoch, stopped=True)
         await self._catalog.write(try_again_now)
         await self._steps.purge.run()
         while found[Kind.REMOVAL_UNTOLD] and await self._catalog.write(self._enter):

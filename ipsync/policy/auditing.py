@@ -73,6 +73,13 @@ class Kind(StrEnum):
     REQUEST_OVERDUE = "request-overdue", Severity.BREACH, "owner's request that is not done in time", "carried out"
     REQUEST_IGNORED = "request-ignored", Severity.BREACH, "owner's request that stands and is not kept", "kept again"
 
+    STORE_UNFIT = (
+        "store-unfit",
+        Severity.BREACH,
+        "store that does not belong to the database: one of them was put back from a backup",
+        "everything hidden until it is named again, and every file read",
+    )
+
     REMOVAL_UNTOLD = "removal-untold", Severity.EVIDENCE, "removal that is gone without a ledger entry", "entered now"
     OUTSIDE_LACKING = (
         "outside-lacking",

@@ -187,6 +187,16 @@ def _heads_gone(mirror: SiteMirror) -> None:
     (mirror.folder / "ipsync.db-heads").unlink()
 
 
+def _store_unfit(mirror: SiteMirror) -> None:
+    """A daemon was here, and the content folder is that of another day."""
+
+    async def live(works: Works) -> None:
+        await works.belonging.renew(1, stopped=True)
+
+    mirror.work(live)
+    (mirror.folder / "content" / ".ipsync").write_text("another word")
+
+
 def _epoch_behind(mirror: SiteMirror) -> None:
     """Somebody set the epoch back, in the file, after a daemon had put its own into the ledger."""
 
@@ -222,6 +232,7 @@ MENDED: list[tuple[Callable[[SiteMirror], None], set[Kind]]] = [
     (_outside_damaged, {Kind.OUTSIDE_DAMAGED, Kind.OUTSIDE_LACKING}),
     (_outside_unseen, {Kind.OUTSIDE_UNSEEN, Kind.FILE_MISSING, Kind.TOMBSTONED}),
     (_removal_untold, {Kind.REMOVAL_UNTOLD}),
+    (_store_unfit, {Kind.STORE_UNFIT}),
 ]
 LEFT: list[tuple[Callable[[SiteMirror], None], set[Kind]]] = [
     (_ledger_cut, {Kind.LEDGER_BROKEN}),

@@ -11,9 +11,14 @@ from ipsync.policy.instants import HOUR
 from tests.jobs.household import Household
 
 
+async def belongs() -> bool:
+    """Database and store are one."""
+    return True
+
+
 def the_watch(house: Household) -> AuditWatch:
     """The job, on a household."""
-    witness = Witness(house.outside, house.catalog.check, list, lambda _head: True)
+    witness = Witness(house.outside, house.catalog.check, list, lambda _head: True, belongs)
     return AuditWatch(Audit(house.catalog, house.store, witness, house.clock, house.rules))
 
 
