@@ -1,7 +1,9 @@
 """The lease clock: never backwards, whatever the wall clock does, across restarts and boots."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,22 @@ def test_F6_a_wall_clock_set_forward_counts_and_setting_it_back_does_not(machine
     machine.wall -= 365 * DAY
     machine.passes(SECOND)
     assert ours.now() == ahead + SECOND
+
+
+def test_F7_a_boot_time_clock_that_jumps_back_makes_nothing_younger(machine: Machine) -> None:
+    ours = SystemClock()
+    before = ours.now()
+    machine.boottime, machine.wall = 0, machine.wall - HOUR
+    assert ours.now() == before
+    machine.passes(SECOND)
+    assert ours.now() == before + SECOND
+
+
+def test_a_wall_clock_that_goes_on_meanwhile_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = SystemClock()
+    later = count(ours.now() + DAY, HOUR)
+    monkeypatch.setattr(clock, "_wall", lambda: next(later))
+    assert ours.behind() == 0
 
 
 def test_F8_suspend_counts(machine: Machine) -> None:
@@ -189,6 +207,22 @@ def test_of_no_mark_or_one_of_another_boot_nobody_knows_how_long_ago_it_was_made
         machine.boot_id = name
         ours = SystemClock()
         assert ours.since(ours.mark()) is None
+
+
+def test_the_kernels_clocks_are_given_in_microseconds() -> None:
+    ours = SystemClock()
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    monotonic, boottime = monotonic_microseconds(), ours.mark().boottime
+    after = time.clock_gettime_ns(time.CLOCK_MONOTONIC), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    assert before[0] // 1000 <= monotonic <= after[0] // 1000
+    assert before[1] // 1000 <= boottime <= after[1] // 1000
+
+
+def test_a_wait_that_is_over_already_only_lets_others_go_first() -> None:
+    waiting = SystemClock().sleep(-HOUR)
+    assert waiting.send(None) is None  # no loop was asked for a timer
+    with pytest.raises(StopIteration):
+        waiting.send(None)
 
 
 def test_the_real_clocks_agree_with_the_machine() -> None:

@@ -27,6 +27,15 @@ def test_a_large_mirror_takes_half_the_budget(lease: Lease) -> None:
     assert plan.utilization == 0.15
 
 
+def test_a_budget_of_nothing_gives_a_number_too(lease: Lease) -> None:
+    assert plan_sweeps(1, 0, lease) == plan_sweeps(1, 0.001, lease)
+    assert plan_sweeps(1, 0, lease).utilization == 50
+
+
+def test_a_window_of_microseconds_has_a_period() -> None:
+    assert plan_sweeps(0, 1000, Lease(24)).period == 1
+
+
 @given(st.integers(0, 10**6), st.floats(1, 10**6), st.integers(30 * SECOND, DAY))
 def test_no_period_lets_a_lease_run_out(pages: int, rate: float, window: int) -> None:
     lease = Lease(window)
@@ -47,10 +56,19 @@ def test_sweeps_begun_come_first_then_the_longest_unswept() -> None:
     assert [entry.account_id for entry in due_listings(listings, 100)] == [3, 4, 2, 1]
 
 
+def test_a_sweep_begun_goes_on_before_the_next_is_due_and_the_never_swept_come_before_all() -> None:
+    begun = Listing(1, Visibility.PUBLIC, completed_at=50, sweep_started_at=95, next_due_at=200)
+    just_due = Listing(2, Visibility.PUBLIC, completed_at=1, next_due_at=10)
+    never = Listing(3, Visibility.PUBLIC, next_due_at=100)
+    later = Listing(4, Visibility.PUBLIC, next_due_at=101)
+    assert due_listings([just_due, later, never, begun], 100) == [begun, never, just_due]
+
+
 def test_tries_are_spaced_twice_as_far_each_time_up_to_a_bound() -> None:
     waits = [next_try(0, attempts, SECOND, MINUTE) for attempts in range(10)]
     assert waits == [SECOND, SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND, 32 * SECOND] + [MINUTE] * 3
     assert next_try(0, 10**6, SECOND, HOUR) == HOUR
+    assert next_try(0, 10**6, 1, 10**12) == 2**30  # no number grows without end
 
 
 def test_F16_a_lying_page_count_ends_somewhere() -> None:

@@ -13,6 +13,7 @@ from ipsync.policy.requests import (
     Ending,
     Holding,
     OutsideTombstone,
+    RemovalRequest,
     RequestScope,
     Subject,
     deadline,
@@ -46,6 +47,7 @@ ACCOUNT = Subject(RequestScope.ACCOUNT, 1, 1)
         ("https://ipernity.com/doc/31337/41234567/", 31337),
         ("https://WWW.Ipernity.com/doc/31337/41234567", 31337),
         ("https://www.ipernity.com:443/doc/31337/41234567", 31337),
+        ("http://www.ipernity.com:80/doc/31337/41234567", 31337),
         ("https://www.ipernity.com/doc/31337/41234567/in/album/99", 31337),
         ("https://www.ipernity.com/doc/31337/41234567/in/favorites?x=1#comments", 31337),
         ("https://www.ipernity.com/doc/olga.dubois/41234567?from=mail", 0),
@@ -62,6 +64,16 @@ def test_the_configured_site_is_understood_as_well() -> None:
     assert parse_document("https://www.ipernity.com/doc/3/7", "no address at all") == expected
     with pytest.raises(ValueError, match="another site"):
         parse_document("http://127.0.0.1:8701/doc/3/7", "http://127.0.0.1:8700")
+
+
+@pytest.mark.parametrize("site", ["ftp://mirror.test", "no address at all", ""])
+def test_a_site_that_has_no_pages_adds_none(site: str) -> None:
+    with pytest.raises(ValueError, match="another site"):
+        parse_document("http://mirror.test/doc/3/7", site)
+
+
+def test_the_largest_number_there_is_names_a_document() -> None:
+    assert parse_document(str(2**63 - 1), SITE).subject_id == 2**63 - 1
 
 
 @pytest.mark.parametrize(
@@ -129,6 +141,8 @@ def test_words_are_put_on_one_line_and_not_kept_without_end() -> None:
     words = parse_words("  olga@example.org ", "by mail,\n\tsee folder 3")
     assert (words.contact, words.note) == ("olga@example.org", "by mail, see folder 3")
     assert "olga" not in repr(words)
+    assert "folder" not in repr(words)
+    assert parse_words("x" * 500, "y" * 500).note == "y" * 500
     with pytest.raises(ValueError, match="note is longer"):
         parse_words("", "x" * 501)
 
@@ -139,6 +153,15 @@ def test_T11_the_law_of_a_request_counts_from_its_receipt_whatever_the_lease() -
     assert deadline(NOW, LEASE) == NOW + DAY
     assert request.stands
     assert request.is_open
+    assert not request.is_kept_outside
+
+
+def test_what_was_not_told_is_nothing() -> None:
+    assert Holding() == Holding(documents=0, files=0, size_bytes=0)
+    request = RemovalRequest(DOCUMENT, NOW, NOW, NOW + DAY)
+    assert (request.held, request.consent_epoch, request.request_id) == (Holding(), 0, 0)
+    stone = OutsideTombstone(DOCUMENT, Reason.UNSHARED, NOW)
+    assert (stone.held, stone.consent_epoch, stone.request_id, stone.received_at) == (Holding(), 0, 0, 0)
 
 
 @pytest.mark.parametrize("state", DocumentState)
@@ -219,3 +242,13 @@ def test_F28_only_requests_decide_what_stands() -> None:
     assert united(over, later) == over
     assert united(over, replace(asked, since=NOW + 4)).stands
     assert united(erased, later) == later
+    assert united(erased, replace(later, reason=Reason.DELETED)).reason is Reason.DELETED
+
+
+def test_F28_a_record_that_stands_is_never_lost_even_if_nobody_knows_whose_request_it_was() -> None:
+    erased = OutsideTombstone(DOCUMENT, Reason.UNSHARED, NOW)
+    unnumbered = replace(erased, since=NOW + 1, stands=True)
+    over = OutsideTombstone(DOCUMENT, Reason.OWNER_REQUEST, NOW, request_id=1, ended_by=Ending.WITHDRAWN)
+    assert united(erased, unnumbered).stands
+    assert united(over, unnumbered).stands
+    assert united(unnumbered, erased).stands

@@ -44,6 +44,18 @@ def test_F12_it_takes_both_many_and_a_large_share(missing: int, held: int, tripp
     assert trips(missing, held, Limits(share=0.2, count=50)) is tripped
 
 
+def test_F12_unless_told_otherwise_it_takes_fifty_and_more_than_a_fifth() -> None:
+    assert [trips(missing, held, Limits()) for missing, held in ((50, 249), (49, 100), (50, 250))] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_F12_a_sample_is_5_to_50_and_as_many_as_the_reserve_answers_in_15_minutes() -> None:
+    assert [sample_size(10_000, rate, LEASE) for rate in (0, 959, 960, 1039, 1040, 10**6)] == [5, 11, 12, 12, 13, 50]
+
+
 def test_the_sample_follows_from_the_budget() -> None:
     assert sample_size(10_000, 1000, LEASE) == 12
     assert sample_size(10_000, 10, LEASE) == SAMPLE_LEAST
@@ -64,6 +76,10 @@ def test_a_sample_is_spread_from_the_first_to_the_last(first: int, span: int, si
         assert (places[0], places[-1]) == (first, first + span)
 
 
+def test_the_smallest_samples() -> None:
+    assert [sample_places(5, 94, size) for size in (0, 1, 2, 3)] == [[], [5], [5, 94], [5, 49, 94]]
+
+
 def entries(*pairs: tuple[Stage, int]) -> list[Removal]:
     return [a_removal(number, stage=stage, attempts=tries) for number, (stage, tries) in enumerate(pairs, 1)]
 
@@ -79,6 +95,10 @@ def entries(*pairs: tuple[Stage, int]) -> list[Removal]:
         ([(Stage.CONFIRMED, 0), (Stage.SUSPECTED, TRIES_MOST), (Stage.SUSPECTED, 1)], Phase.SAMPLING),
         ([(Stage.SUSPECTED, TRIES_MOST)] * 2, Phase.SAMPLING),
         ([(Stage.SUSPECTED, 2 * TRIES_MOST)] * 2, Phase.CONFIRMING),
+        ([(Stage.CONFIRMED, 0), (Stage.SUSPECTED, 2)], Phase.SAMPLING),
+        ([(Stage.CONFIRMED, 0), (Stage.SUSPECTED, 3)], Phase.CONFIRMING),
+        ([(Stage.SUSPECTED, 5)] * 2, Phase.SAMPLING),
+        ([(Stage.SUSPECTED, 6)] * 2, Phase.CONFIRMING),
         ([], Phase.CONFIRMING),
     ],
 )
@@ -92,7 +112,9 @@ def test_F12_a_doubted_listing_is_read_again_later_and_not_for_ever() -> None:
         wire = doubted(wire, now)
         assert (wire.phase, wire.rereads, wire.doubted_at, wire.sample) == (Phase.REREADING, reading, now, ())
         now += HOUR
-    assert doubted(wire, now).phase is Phase.CONFIRMING
+    assert wire.rereads == 3
+    last = doubted(replace(wire, sample=(5,)), now)
+    assert (last.phase, last.sample, last.rereads) == (Phase.CONFIRMING, (), 3)
     assert reread_at(NOW, LEASE) - NOW == 5 * MINUTE
 
 
@@ -102,6 +124,7 @@ def test_F12_a_doubted_listing_is_read_again_later_and_not_for_ever() -> None:
         ([NOW + 1], MINUTE, Phase.SAMPLING),
         ([NOW], MINUTE, Phase.REREADING),
         ([NOW + 1, None], MINUTE, Phase.REREADING),
+        ([NOW - 1], HOUR - 1, Phase.REREADING),
         ([NOW - 1], HOUR, Phase.CONFIRMING),
         ([NOW + 1, NOW + 2], HOUR, Phase.SAMPLING),
     ],
@@ -131,6 +154,11 @@ def test_a_tripwire_nobody_doubted_waits_for_no_reading() -> None:
 )
 def test_it_ends_by_itself_with_a_resolution(outcome: Outcome, resolution: Resolution | None) -> None:
     assert resolution_of(outcome) is resolution
+
+
+def test_it_begins_with_nothing_known() -> None:
+    assert (WIRE.tripwire_id, WIRE.rereads, WIRE.sample, WIRE.phase) == (0, 0, (), Phase.SAMPLING)
+    assert Outcome() == Outcome(open=0, confirmed=0, withdrawn=0, by_deadline=0, otherwise=0)
 
 
 def test_it_holds_questions_only_while_the_listing_is_doubted() -> None:
