@@ -87,7 +87,7 @@ def try_mutants(source: Source, module: str, tests: Sequence[str], jobs: int) ->
         children = _Children(jobs, room)
         for place in [_CONTROL, *later]:
             mutant = None if place == _CONTROL else source.mutants[place]
-            children.start(place, lambda mutant=mutant: _anew(source, module, mutant, tests), _CPU_SECONDS_ANEW)
+            children.start(place, lambda mutant=mutant: _anew(source, module, mutant, tests))
         fates |= children.ended()
     if fates[_CONTROL] is not Fate.SURVIVED:
         raise TestsFail("a second run of them ended otherwise")
@@ -119,6 +119,7 @@ def _in_place(source: Source, module: str, tests: Sequence[str], jobs: int, room
 
 def _anew(source: Source, module: str, mutant: Mutant | None, tests: Sequence[str]) -> int:
     """Run all tests on a module that is imported with the change, or without any."""
+    _limit(_CPU_SECONDS_ANEW)
     code = source.original if mutant is None else source.code(mutant)
     if mutant is not None and code == source.original:
         return _SAME
@@ -188,9 +189,7 @@ class _Server(_Repeatable):
                 fates[place] = Fate.SURVIVED
                 continue
             told.sort(key=lambda reach: reach.cpu_seconds)
-            items = [session.items[reach.place] for reach in told]
-            limit = 4 * sum(reach.cpu_seconds for reach in told)
-            children.start(place, lambda mutant=mutant, items=items: self._try(session, mutant, items), limit)
+            children.start(place, lambda mutant=mutant, told=told: self._try(session, mutant, told))
         fates |= children.ended()
         if fates.pop(_CONTROL) is not Fate.SURVIVED:
             raise session.Failed("a second run of the tests ended otherwise")
@@ -203,7 +202,7 @@ class _Server(_Repeatable):
         pid = os.fork()
         if pid == 0:
             os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_fresh(self._room / "baseline"))
-            lines = [self._traced(session, [item]) for item in session.items]
+            lines = [self._traced(item) for item in session.items]
             if session.testsfailed == 0:
                 told.write_text(json.dumps(lines), encoding="utf-8")
             sys.stdout.flush()
@@ -214,7 +213,7 @@ class _Server(_Repeatable):
         read = json.loads(told.read_text(encoding="utf-8"))
         return [Reach(place, cpu_seconds, frozenset(lines)) for place, (cpu_seconds, lines) in enumerate(read)]
 
-    def _traced(self, session: pytest.Session, items: list[pytest.Item]) -> tuple[float, list[int]]:
+    def _traced(self, item: pytest.Item) -> tuple[float, list[int]]:
         lines: set[int] = set()
         name = str(self._source.path)
 
@@ -230,30 +229,26 @@ class _Server(_Repeatable):
         threading.settrace(everywhere)
         sys.settrace(everywhere)
         try:
-            _run(session, items)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         finally:
             sys.settrace(None)
             threading.settrace(None)  # type: ignore[arg-type]  # reason: that is how it is switched off
         return time.process_time() - began, sorted(lines)
 
-    def _try(self, session: pytest.Session, mutant: Mutant | None, items: list[pytest.Item]) -> int:
+    def _try(self, session: pytest.Session, mutant: Mutant | None, told: list[Reach]) -> int:
         if mutant is not None:
             code = self._source.code(mutant)
             if code == self._source.original:
                 return _SAME
             if not _swap(self._living, self._source.original, code):
                 return _UNFIT
-        return _SURVIVED if _run(session, items) else _KILLED
-
-
-def _run(session: pytest.Session, items: Sequence[pytest.Item]) -> bool:
-    """Run tests up to the first that fails; whether all passed."""
-    before = session.testsfailed
-    for item, following in zip(items, [*items[1:], None], strict=True):
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        if session.testsfailed > before:
-            return False
-    return True
+        items = [session.items[reach.place] for reach in told]
+        for reach, item, following in zip(told, items, [*items[1:], None], strict=True):
+            _limit(4 * reach.cpu_seconds)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                return _KILLED
+        return _SURVIVED
 
 
 _Place: TypeAlias = tuple[str, int]
@@ -300,7 +295,7 @@ class _Children:
         self._running: dict[int, int] = {}
         self._fates: dict[int, Fate] = {}
 
-    def start(self, place: int, work: Callable[[], int], cpu_seconds: float) -> None:
+    def start(self, place: int, work: Callable[[], int]) -> None:
         """Let a child do `work`; its exit code tells the fate."""
         while len(self._running) >= self._most:
             self._wait()
@@ -308,7 +303,6 @@ class _Children:
         pid = os.fork()
         if pid == 0:
             os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_fresh(room))
-            _limit(cpu_seconds)
             _become(Path(os.devnull), work)
         self._running[pid] = place
 
@@ -337,9 +331,9 @@ def _fate(status: int) -> Fate | None:
 
 
 def _limit(cpu_seconds: float) -> None:
-    """End this process when it takes much longer than the tests do, or much more memory."""
-    most = _LEAST_CPU_SECONDS + int(cpu_seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+    """End this process if from now on it takes longer than what comes next should, or much memory."""
+    most = int(time.process_time() + cpu_seconds) + _LEAST_CPU_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.setitimer(signal.ITIMER_REAL, _LEAST_SECONDS + 10 * cpu_seconds)
