@@ -76,7 +76,7 @@ _SETTLE = {
     scope: update(_REQUEST)
     .where(
         OPEN_REQUESTS,
-        _REQUEST.c.scope == scope,
+        _REQUEST.c.scope == scope.value,
         ~exists().where(document_key == _REQUEST.c.subject_id, _DOCUMENT.c.mirrored_at <= _REQUEST.c.received_at),
         ~exists().where(
             removal_key == _REQUEST.c.subject_id,
@@ -86,8 +86,8 @@ _SETTLE = {
     )
     .values(gone_at=bindparam("now"))
     for scope, document_key, removal_key in (
-        (RequestScope.DOCUMENT.value, _DOCUMENT.c.document_id, _REMOVAL.c.document_id),
-        (RequestScope.ACCOUNT.value, _DOCUMENT.c.account_id, _REMOVAL.c.account_id),
+        (RequestScope.DOCUMENT, _DOCUMENT.c.document_id, _REMOVAL.c.document_id),
+        (RequestScope.ACCOUNT, _DOCUMENT.c.account_id, _REMOVAL.c.account_id),
     )
 }
 _UNSAFE_FROM_NOW = (
@@ -190,9 +190,9 @@ class RequestWriting(RequestReading, DocumentWriting, AccountDooming):
         """Erase contact and note of requests of which everything was gone before this. Returns how many."""
         return self._do(_FORGET_WORDS, closed_before=closed_before)
 
-    def settle_requests(self, now: Instant) -> int:
-        """Say gone of open requests of which nothing is left. Returns of how many."""
-        return sum(self._do(statement, now=now) for statement in _SETTLE.values())
+    def settle_requests(self, now: Instant, *scopes: RequestScope) -> int:
+        """Say gone of open requests, of these scopes or of all, of which nothing is left. Returns of how many."""
+        return sum(self._do(_SETTLE[scope], now=now) for scope in scopes or _SETTLE)
 
     def doom_account_by_request(self, account_id: int, now: Instant, lease: Lease) -> int:
         """As `doom_account` for an owner's request that came now: unsafe from now on, and due by the request's law."""

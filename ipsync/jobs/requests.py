@@ -110,6 +110,8 @@ class Requests:
         # A restored database must learn first which numbers were given, but no trouble with a file keeps from hiding.
         await self._quietly(self._tombstones.replay)
         taken = await hide(self._catalog, subject, words, self._clock.now(), self._rules.lease)
+        if subject.scope is RequestScope.ACCOUNT:
+            await self._settle_accounts()
         await self._quietly(self._tombstones.keep)
         kept = await self._catalog.read(lambda view: view.removal_request(taken.request.request_id))
         _log.info(
@@ -137,6 +139,8 @@ class Requests:
     async def complete(self) -> int:
         """Owe what requests for whole accounts name, where the process died before it could: the row is the obligation.
 
+        Where nothing of an account was held, this is also where its request is called done.
+
         Returns:
             For how many accounts.
         """
@@ -145,7 +149,15 @@ class Requests:
             await self._catalog.write(
                 partial(owe_account, account_id=account_id, now=received_at, lease=self._rules.lease)
             )
+        if await self._catalog.read(_has_open_account):
+            await self._settle_accounts()
         return len(pending)
+
+    async def _settle_accounts(self) -> None:
+        """Call requests for accounts done of which nothing is left, not even a name in an unused place (T10)."""
+        if self._catalog.scrubs and await self._catalog.scrub():
+            now = self._clock.now()
+            await self._catalog.write(lambda tx: tx.settle_requests(now, RequestScope.ACCOUNT))
 
     async def run(self) -> int:
         """Forget contacts and notes that are not needed any more, and keep the record outside in order.
@@ -222,8 +234,8 @@ def take_in(tx: Transaction, subject: Subject, words: Words, now: Instant, lease
         epoch = _hide_account(tx, subject.subject_id, now)
     request = expected.standing or new_request(subject, expected.held, epoch, now, lease)
     request_id = tx.put_removal_request(request, words)
-    # Where nothing is held there is nothing to wait for.
-    tx.settle_requests(now)
+    # Where nothing is held there is nothing to wait for; an account's name is overwritten first.
+    tx.settle_requests(now, RequestScope.DOCUMENT)
     return Taken(
         tx.removal_request(request_id) or request, is_new=expected.standing is None, documents=expected.held.documents
     )
@@ -251,7 +263,6 @@ def owe_account(tx: Transaction, account_id: int, now: Instant, lease: Lease) ->
         lease: the thresholds.
     """
     tx.doom_account_by_request(account_id, now, lease)
-    tx.settle_requests(now)
 
 
 def lift_requests(tx: Transaction, account_id: int, consent_epoch: int, now: Instant, lease: Lease) -> int:
@@ -316,6 +327,11 @@ def _pending(view: View) -> dict[int, Instant]:
         and account.state is AccountState.REMOVED
         and view.documents_after(0, 1, account_id=account_id, states=_NOT_OWED)
     }
+
+
+def _has_open_account(view: View) -> bool:
+    requests = view.removal_requests(open_only=True, limit=_OPEN_MOST)
+    return any(request.subject.scope is RequestScope.ACCOUNT for request in requests)
 
 
 def _withdraw(tx: Transaction, request_id: int, now: Instant) -> RemovalRequest:

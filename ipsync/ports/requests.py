@@ -11,7 +11,7 @@ from typing import Protocol
 from ipsync.policy.documents import Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
-from ipsync.policy.requests import Holding, OutsideTombstone, RemovalRequest, Subject, Words
+from ipsync.policy.requests import Holding, OutsideTombstone, RemovalRequest, RequestScope, Subject, Words
 
 
 class RequestView(Protocol):
@@ -62,9 +62,10 @@ class RequestChanges(RequestView, Protocol):
         """Erase contact and note of requests of which everything was gone before this. Returns how many."""
         ...
 
-    def settle_requests(self, now: Instant) -> int:
-        """Say gone of open requests of which nothing is left. Returns of how many.
+    def settle_requests(self, now: Instant, *scopes: RequestScope) -> int:
+        """Say gone of open requests, of these scopes or of all, of which nothing is left. Returns of how many.
 
+        For accounts only once the database is scrubbed: a name is overwritten with the request itself (T10).
         What came back lawfully afterwards, by a newer consent or after a withdrawal, is not of the request.
         """
         ...

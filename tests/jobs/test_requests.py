@@ -168,6 +168,26 @@ async def test_I4_account_remove_is_a_request_for_everything(house: Household) -
     assert request(house, found.request_id).is_kept_outside
 
 
+async def test_T10_an_account_without_documents_is_called_gone_when_its_name_is(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.source.add_account(1)
+    house.source.accounts[1].realname = "Realname Mark"
+    await house.authorize(1)
+
+    async def held_back() -> bool:
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.catalog, "scrub", held_back)
+        number = (await file(house, account(1))).request.request_id
+        await house.requests.complete()
+        assert request(house, number).gone_at is None
+    await house.requests.complete()
+    assert request(house, number).gone_at == house.clock.now()
+    assert not [path for path in house.folder.rglob("*") if path.is_file() and b"Realname Mark" in path.read_bytes()]
+
+
 async def test_a_withdrawn_request_lets_the_document_come_back(house: Household) -> None:
     (shared,) = await house.member(1, documents=1)
     await house.mirror()
