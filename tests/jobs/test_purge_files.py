@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from ipsync.policy.documents import RenditionState
 from ipsync.policy.instants import HOUR
 from ipsync.policy.removals import Reason, Removal, Scope, Stage
@@ -49,15 +51,19 @@ async def test_a_file_freed_is_fetched_as_if_for_the_first_time(house: Household
     assert (await house.fetch()).files == 2
 
 
-async def test_of_two_removals_of_one_document_each_takes_its_own_files(house: Household) -> None:
+@pytest.mark.parametrize(("first", "second"), [("240", "original"), ("original", "240")])
+async def test_of_two_removals_of_one_document_each_takes_its_own_files(
+    house: Household, first: str, second: str
+) -> None:
     number, removal = await replaced(house)
-    waiting = replace(removal, removal_id=0, renditions=("original",), next_try_at=house.clock.now() + HOUR)
-    house.catalog.write_now(lambda tx: tx.update_removals([replace(removal, renditions=("240",))]))
+    waiting = replace(removal, removal_id=0, renditions=(second,), next_try_at=house.clock.now() + HOUR)
+    house.catalog.write_now(lambda tx: tx.update_removals([replace(removal, renditions=(first,))]))
     house.catalog.write_now(lambda tx: tx.add_removals([waiting]))
 
     assert (await house.purge()).files == 1
-    assert house.file_states(number) == {"240": RenditionState.WANTED, "original": RenditionState.ERASING}
-    assert house.keys_on_disk() == {ContentKey(7, number, "original")}
+    assert house.removals(number)[0].files_erased == 1
+    assert house.file_states(number) == {first: RenditionState.WANTED, second: RenditionState.ERASING}
+    assert house.keys_on_disk() == {ContentKey(7, number, second)}
 
     house.passes(HOUR)
     assert (await house.purge()).files == 1
@@ -73,6 +79,13 @@ async def test_a_file_that_is_no_longer_wanted_leaves_no_row(house: Household) -
     assert (await house.purge()).files == 1
     assert house.file_states(number) == {"240": RenditionState.STORED}
     assert house.keys_on_disk() == {ContentKey(7, number, "240")}
+
+
+async def test_a_replaced_file_that_is_permitted_no_longer_is_not_fetched_again(house: Household) -> None:
+    number, _ = await replaced(house)
+    house.configure_view(renditions=("240",))
+    await house.purge()
+    assert house.file_states(number) == {"240": RenditionState.WANTED}
 
 
 async def test_what_a_policy_took_is_not_fetched_again_though_it_is_permitted_by_now(house: Household) -> None:

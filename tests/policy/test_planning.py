@@ -89,3 +89,14 @@ def test_a_last_page_that_always_fails_does_not_keep_the_others_from_being_read_
     assert [failures for failures in range(5) if gives_up_last_page(last, failures)] == [3, 4]
     assert not gives_up_last_page(replace(last, next_page=5), 9)
     assert not gives_up_last_page(Listing(1, Visibility.PUBLIC), 9)
+
+
+def test_where_one_page_or_many_are_behind_a_failing_one_each_has_its_turn() -> None:
+    listing = Listing(1, Visibility.PUBLIC, pages=6, next_page=5)
+    assert [page_to_try(listing, failures) for failures in range(3, 8)] == [6, 5, 6, 5, 6]
+    listing = replace(listing, next_page=2)
+    assert [page_to_try(listing, failures) for failures in (3, 5, 7, 9, 11)] == [3, 4, 5, 6, 3]
+
+
+def test_of_two_pages_the_last_is_given_up_too() -> None:
+    assert gives_up_last_page(Listing(1, Visibility.PUBLIC, pages=2, next_page=2), 3)
