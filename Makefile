@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help demo test check bench crash coverage mutants format lock clean
+.PHONY: help demo test check bench crash sim soak plant coverage mutants format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,9 @@ help:
 	@echo 'make bench     the measurements, each beside its bound (make bench PARTS="help verification" takes only those)'
 	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
 	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
+	@echo 'make sim       the whole daemon on virtual time, whatever happens (SEED=7: one story; YEARS=2: so many)'
+	@echo 'make soak      the same for 50 years and more; the next run goes on with other stories'
+	@echo 'make plant     known mistakes, planted one at a time: what catches each, and when'
 	@echo 'make mutants   mistakes planted in what the 24 hours rest on: do its tests notice? (MODULE="lease clock": in those)'
 	@echo 'make format    put the code into its one shape'
 	@echo 'make lock      pin the libraries anew (make lock UPGRADE=--upgrade takes newer ones)'
@@ -37,6 +40,18 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Sets of words are in the same order in every process, so that a seed tells the same story everywhere.
+SIMULATE = PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation
+
+sim: $(VENV)/dev.stamp
+	@$(SIMULATE) $(if $(SEED),--seed $(SEED)) $(if $(YEARS),--years $(YEARS)) $(if $(DAYS),--days $(DAYS))
+
+soak: $(VENV)/dev.stamp
+	@$(SIMULATE) --years $(or $(YEARS),50) --state .simulation.json
+
+plant: $(VENV)/dev.stamp
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.plant
 
 # PARTS="NAME…" measures only those.
 bench: $(VENV)/dev.stamp
