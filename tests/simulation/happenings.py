@@ -252,7 +252,7 @@ async def odd_refusal(story: Story) -> None:
 
 async def quota(story: Story) -> None:
     """The application's quota is cut for some hours."""
-    hours, spec = story.chance.choice((2, 8, 30)), story.chance.choice(("1/h", "2/h,30/d", "1/m,5/h"))
+    hours, spec = story.chance.choice((2, 8, 30)), story.chance.choice(("1/h", "3/d", "1/m,5/h"))
     story.tell("quota", spec, hours)
     story.world.set_rate_limit(spec)
 

@@ -35,6 +35,8 @@ from ipsync.store.erasing import Erasure
 from ipsync.web import showing
 from tests.simulation.story import Plan
 
+_INHERITED = object()
+
 Replace = Callable[[object, str, Any], None]
 
 
@@ -63,7 +65,7 @@ def planted(mistake: Planted) -> Iterator[None]:
     before: list[tuple[object, str, Any]] = []
 
     def put(thing: object, name: str, other: Any) -> None:
-        before.append((thing, name, thing.__dict__[name] if isinstance(thing, type) else getattr(thing, name)))
+        before.append((thing, name, vars(thing).get(name, _INHERITED)))
         setattr(thing, name, other)
 
     try:
@@ -71,7 +73,10 @@ def planted(mistake: Planted) -> Iterator[None]:
         yield
     finally:
         for thing, name, whole in reversed(before):
-            setattr(thing, name, whole)
+            if whole is _INHERITED:
+                delattr(thing, name)
+            else:
+                setattr(thing, name, whole)
 
 
 def _nothing(report: Callable[[], Any]) -> Callable[..., Any]:
@@ -108,17 +113,6 @@ def _off_does_not_count(put: Replace) -> None:
 
 def _lease_not_asked(put: Replace) -> None:
     put(showing, "may_serve", lambda _lease, document, _now: document.state is DocumentState.LIVE)
-
-
-def _account_not_asked(put: Replace) -> None:
-    whole = showing.may_show
-
-    def may_show(held: Any, rules: Any, now: int) -> bool:
-        return showing.may_serve(rules.lease, held.document, now) or whole(held, rules, now)
-
-    from tests.simulation import life
-
-    put(life, "may_show", may_show)
 
 
 def _received_not_sent(put: Replace) -> None:
@@ -358,7 +352,6 @@ MISTAKES = (
     Planted("suspend", "time asleep does not count", _suspend_stops_it, _story(*OWNERS, "suspend"), quick=True),
     Planted("off", "time switched off does not count", _off_does_not_count, _story("clock_forward", "switch_off")),
     Planted("lease unasked", "serving does not ask for the lease", _lease_not_asked, _story(*OWNERS, "suspend")),
-    Planted("account unasked", "who left is served", _account_not_asked, _story("remove_account", "reauthorize")),
     Planted(
         "receive time",
         "a lease counts from the answer",
