@@ -65,6 +65,8 @@ def planted(mistake: Planted) -> Iterator[None]:
     before: list[tuple[object, str, Any]] = []
 
     def put(thing: object, name: str, other: Any) -> None:
+        if not hasattr(thing, name):
+            raise AttributeError(f"{thing} has no {name} any more: plant {mistake.name!r} elsewhere")
         before.append((thing, name, vars(thing).get(name, _INHERITED)))
         setattr(thing, name, other)
 
@@ -327,10 +329,11 @@ def _deadline_waits(put: Replace) -> None:
 
     put(SqlTransaction, "due_removals", due)
 
-    def doom(_self: Any, _tx: Any) -> int:
+    def judge(_self: Any, _tx: Any, report: Any) -> int:
+        del report
         return 0
 
-    put(Expiry, "_doom_overdue", doom)
+    put(Expiry, "_judge_overdue", judge)
 
 
 def _consent_lifts_all(put: Replace) -> None:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ipsync.assembly import Works
 from ipsync.catalog.heads import read_heads
@@ -367,6 +367,12 @@ class Story:
         """I8: the chain holds, fits its copies, and tells of each removal once."""
         if not self.life.is_serving or self.copied_at is not None:
             return  # an older database that was put back shows, as it must
+        await self.command(self._check_ledger)
+
+    async def _check_ledger(self, _works: Works) -> None:
+        gone, told = self.life.base.catalog._look(_gone_and_told)
+        if gone != told:
+            raise Broken("I8", f"{gone} removals are gone, and the ledger tells of {told}")
         copies = (
             list(read_heads(heads_file(self.settings.database.path)))
             if heads_file(self.settings.database.path).exists()
@@ -395,6 +401,12 @@ class Story:
             trace=self.trace.hexdigest(),
             events=list(self.events),
         )
+
+
+def _gone_and_told(connection: Any) -> tuple[int, int]:
+    execute = connection.connection.cursor().execute
+    gone = execute("SELECT count(*) FROM removal WHERE stage = 'gone'").fetchone()[0]
+    return gone, execute("SELECT count(*) FROM ledger_entry WHERE kind = 'gone'").fetchone()[0]
 
 
 def play(seed: int, plan: Plan | None = None) -> Outcome:
