@@ -6,13 +6,15 @@ from sqlalchemy import bindparam, delete, select
 
 from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
+from ipsync.catalog.plan_tables import ListingPlanRow, PagePlanRow
 from ipsync.catalog.sqlite import upsert
-from ipsync.catalog.tables import table
+from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.documents import Visibility
 from ipsync.policy.listings import Listing, PageRecord
 
 _LISTING = table("listing")
 _PAGE = table("page_record")
+_PLANS = [METADATA.tables[row.__tablename__] for row in (PagePlanRow, ListingPlanRow)]
 
 _LISTINGS = select(_LISTING).order_by(_LISTING.c.account_id, _LISTING.c.visibility)
 _PAGES = (
@@ -81,9 +83,9 @@ class ListingWriting(ListingReading):
         )
 
     def drop_listings(self, account_id: int, keep: Collection[Visibility] = ()) -> None:
-        """Forget the listings of an account but those in `keep`, with the records of their pages."""
+        """Forget the listings of an account but those in `keep`, with the records of their pages and their plans."""
         kept = [int(visibility) for visibility in keep]
-        for emptied in (_PAGE, _LISTING):
+        for emptied in (_PAGE, _LISTING, *_PLANS):
             self._do(delete(emptied).where(emptied.c.account_id == account_id, emptied.c.visibility.not_in(kept)))
 
     def record_page(self, record: PageRecord) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ipsync.ports.catalog import CatalogOutdated
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `migrations/versions`."""
 
 _UPGRADE = "run `ipsync db upgrade`"

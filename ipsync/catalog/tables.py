@@ -139,6 +139,7 @@ class DocumentRow(CatalogTable, table=True):
         # The only index that a renewal touches: a second one would halve how many a second can do.
         Index("document_by_age", "account_id", "state", "verified_at"),
         Index("document_by_account", "account_id", "document_id"),
+        Index("document_by_posting", "account_id", "visibility", "posted_at"),
         Index(
             "document_wanting_details",
             "account_id",

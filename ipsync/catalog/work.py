@@ -7,6 +7,7 @@ from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.future import FutureReading, FutureWriting
 from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
+from ipsync.catalog.plans import PlanReading, PlanWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
 from ipsync.catalog.removals import RemovalReading
 from ipsync.catalog.renditions import RenditionReading, RenditionWriting
@@ -17,6 +18,7 @@ class SqlView(
     AccountReading,
     ComparisonReading,
     ListingReading,
+    PlanReading,
     RequestReading,
     RenditionReading,
     RemovalReading,
@@ -33,6 +35,7 @@ class SqlTransaction(
     AccountWriting,
     ComparisonReading,
     ListingWriting,
+    PlanWriting,
     RequestWriting,
     RenditionWriting,
     AbsenceWriting,

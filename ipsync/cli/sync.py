@@ -9,7 +9,7 @@ from ipsync.cli import FAILED, examples, output, session
 if TYPE_CHECKING:
     from ipsync.assembly import Works
     from ipsync.jobs.media import MediaReport
-    from ipsync.jobs.sync import SyncReport
+    from ipsync.jobs.sync_report import SyncReport
     from ipsync.policy.accounts import Account
     from ipsync.policy.listings import Listing
 

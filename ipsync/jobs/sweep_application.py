@@ -11,9 +11,11 @@ from ipsync.jobs.obligations import withdraw_suspicions
 from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState, Grant
 from ipsync.policy.documents import DocumentState, Rendition, RenditionState, Visibility
 from ipsync.policy.instants import Instant
-from ipsync.policy.listings import DOCUMENTS_PER_PAGE, Listing, PageRecord
+from ipsync.policy.listings import DOCUMENTS_PER_PAGE, MOST_PAGES, NOT_AS_A_WHOLE, Listing, PageRecord
 from ipsync.policy.permission import bar
-from ipsync.policy.planning import MOST_PAGES, plan_sweeps
+from ipsync.policy.planner import ListingKey, ListingKnowledge, PageRead
+from ipsync.policy.planner.census import counted, with_cuts
+from ipsync.policy.planner.removal_rate import RemovalRate
 from ipsync.policy.rules import Rules
 from ipsync.policy.sweeping import Held, PagePlan, plan_page
 from ipsync.ports.catalog import Transaction, View
@@ -77,6 +79,41 @@ def apply_page(
         return None
     if account.consent_epoch != turn.account.consent_epoch:
         return None
+    plan = apply_listed(tx, account, answer, rules, now, every_file=every_file)
+    tx.record_page(
+        PageRecord(
+            account.account_id, answer.visibility, answer.page, answer.sent_at, answer.total, len(answer.documents)
+        )
+    )
+    tx.put_page_plans(ListingKey(account.account_id, answer.visibility), [counted(page_read(answer))])
+    started = turn.listing.sweep_started_at
+    listing = replace(
+        turn.listing,
+        total=answer.total,
+        pages=min(MOST_PAGES, max(1, answer.pages)),
+        sweep_started_at=answer.sent_at if started is None else started,
+        next_page=answer.page + 1,
+    )
+    tx.put_listing(listing)
+    answering = replace(account, failure="", failures=0, retry_at=0)
+    whole = turn.whole or (started is None and answer.page == 1)
+    following = replace(turn, account=answering, listing=listing, whole=whole)
+    return Applied(following, plan, is_last=ends_listing(answer))
+
+
+def apply_listed(
+    tx: Transaction, account: Account, answer: ListingPage, rules: Rules, now: Instant, *, every_file: bool
+) -> PagePlan:
+    """Carry out what the documents that a page names mean, and note that the account answers.
+
+    Args:
+        tx: the transaction.
+        account: as it is now.
+        answer: the page.
+        rules: what may be held.
+        now: the lease clock.
+        every_file: compare the files of every document, not only where something changed.
+    """
     plan = plan_page(
         account.account_id,
         answer.sent_at,
@@ -87,26 +124,15 @@ def apply_page(
         now,
     )
     _carry_out(tx, plan, answer.sent_at)
-    tx.record_page(
-        PageRecord(
-            account.account_id, answer.visibility, answer.page, answer.sent_at, answer.total, len(answer.documents)
-        )
-    )
-    started = turn.listing.sweep_started_at
-    listing = replace(
-        turn.listing,
-        total=answer.total,
-        pages=min(MOST_PAGES, max(1, answer.pages)),
-        sweep_started_at=answer.sent_at if started is None else started,
-        next_page=answer.page + 1,
-    )
-    tx.put_listing(listing)
     if account.failures:
-        account = replace(account, failure="", failures=0, retry_at=0)
-        tx.put_account(account)
-    whole = turn.whole or (started is None and answer.page == 1)
-    following = replace(turn, account=account, listing=listing, whole=whole)
-    return Applied(following, plan, is_last=ends_listing(answer))
+        tx.put_account(replace(account, failure="", failures=0, retry_at=0))
+    return plan
+
+
+def page_read(answer: ListingPage) -> PageRead:
+    """The answer as planning sees it."""
+    posted = [document.facts.posted_at for document in answer.documents]
+    return PageRead(answer.page, answer.sent_at, answer.total, posted)
 
 
 def ends_listing(answer: ListingPage) -> bool:
@@ -151,26 +177,53 @@ def complete_sweep(
     Returns:
         The listing, no sweep under way, and what was hidden.
     """
-    listing, lease = turn.listing, rules.lease
+    listing = turn.listing
     started = sent_at if listing.sweep_started_at is None else listing.sweep_started_at
     account = tx.account(listing.account_id)
     if account is None or account.state not in GRANTED_STATES or account.consent_epoch != turn.account.consent_epoch:
         # The member left or authorized anew after the last page: this sweep says nothing any more.
         return replace(listing, sweep_started_at=None, next_page=1), Absence()
     absence = hide_missing(tx, listing, started, sent_at, rules, requests_per_hour, now)
-    active = {entry.account_id for entry in tx.accounts({AccountState.ACTIVE})}
-    pages = sum(entry.pages for entry in tx.listings() if entry.account_id in active)
-    following = replace(
-        listing,
-        sweep_started_at=None,
-        next_page=1,
-        completed_at=started,
-        # What was passed over may only have failed for a while: it is asked for again before its leases run out.
-        next_due_at=started + plan_sweeps(pages, requests_per_hour, lease).period // (2 if absence.unread else 1),
-    )
+    # What was passed over may only have failed for a while: it is asked for again before its leases run out.
+    due_at = started + rules.lease.recheck_age // 2 if absence.unread else NOT_AS_A_WHOLE
+    following = replace(listing, sweep_started_at=None, next_page=1, completed_at=started, next_due_at=due_at)
     tx.put_listing(following)
     tx.drop_pages_after(listing.account_id, listing.visibility, listing.next_page - 1)
+    _keep_plan(tx, following, listing.next_page - 1)
     return following, absence
+
+
+def _keep_plan(tx: Transaction, listing: Listing, pages: int) -> None:
+    """From here on the planner reads the listing page by page: leave it what the sweep has seen."""
+    key = ListingKey(listing.account_id, listing.visibility)
+    tx.drop_page_plans_after(key, pages)
+    known = tx.listing_plans().get(key)
+    read = with_cuts(tx.page_plans(key))
+    tx.put_page_plans(key, read)
+    tx.put_listing_plan(
+        ListingKnowledge(
+            key,
+            total=listing.total,
+            expected=listing.total,
+            pages=pages,
+            swept=True,
+            removals=RemovalRate() if known is None else known.removals,
+            completed_at=listing.completed_at,
+        )
+    )
+
+
+def read_as_a_whole(tx: Transaction, listing: Listing, now: Instant) -> None:
+    """Let all pages of a listing be read at once, next, instead of one by one.
+
+    Args:
+        tx: the transaction.
+        listing: which.
+        now: the lease clock.
+    """
+    for known in tx.listings(listing.account_id):
+        if known.visibility is listing.visibility:
+            tx.put_listing(replace(known, sweep_started_at=None, next_page=1, next_due_at=now))
 
 
 def keep_listings(tx: Transaction, account_ids: Collection[int], wanted: Collection[Visibility]) -> None:

@@ -7,12 +7,13 @@ reading hold up the renewal of leases.
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
 
 from ipsync.jobs.absences import tell_absence
 from ipsync.jobs.obligations import doubt_account, put_off_account
+from ipsync.jobs.page_application import AppliedRead, apply_read
+from ipsync.jobs.planned_reading import TICKS_PER_WINDOW, PlannedReading
 from ipsync.jobs.rehearsal import rehearse
 from ipsync.jobs.restraint import Restraint, next_in_turn
 from ipsync.jobs.sweep_application import (
@@ -21,12 +22,14 @@ from ipsync.jobs.sweep_application import (
     complete_sweep,
     hides_more,
     keep_listings,
+    read_as_a_whole,
 )
+from ipsync.jobs.sync_report import OnPage, SyncReport, SyncRun
 from ipsync.policy.accounts import Account, AccountState, Grant
-from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Instant
 from ipsync.policy.listings import Listing
-from ipsync.policy.planning import due_listings, gives_up_last_page, page_to_try
+from ipsync.policy.planner import Purpose, Read, Wait
+from ipsync.policy.planning import PAGE_PATIENCE, due_listings, gives_up_last_page, page_to_try
 from ipsync.policy.rules import Rules
 from ipsync.policy.sweeping import PagePlan
 from ipsync.ports.catalog import Catalog, View
@@ -44,63 +47,6 @@ from ipsync.ports.source import (
 from ipsync.telemetry import Event, Metrics, get_log
 
 _log = get_log(__name__)
-
-
-@dataclass(slots=True)
-class SyncReport:
-    """What one run did.
-
-    Attributes:
-        changed: documents written anew: other facts, or seen again after they had been hidden.
-        hidden: documents a page named with facts outside the permitted view.
-        missing: documents hidden because a complete sweep did not name them.
-        failures: our words for what went wrong, by account.
-        stopped: why the run ended before everything due was read, or "".
-    """
-
-    pages: int = 0
-    named: int = 0
-    added: int = 0
-    changed: int = 0
-    hidden: int = 0
-    renewed: int = 0
-    missing: int = 0
-    sweeps: int = 0
-    failures: dict[int, str] = field(default_factory=dict)
-    stopped: str = ""
-
-    def count(self, plan: PagePlan, named: int) -> None:
-        """Add what one page brought."""
-        self.pages += 1
-        self.named += named
-        self.added += len(plan.added)
-        hidden = sum(document.state is not DocumentState.LIVE for document in plan.updated)
-        self.changed += len(plan.updated) - hidden
-        self.hidden += hidden
-        self.renewed += len(plan.renewed)
-
-
-OnPage: TypeAlias = Callable[[Listing, SyncReport], None]
-
-
-@dataclass(slots=True)
-class _Run:
-    """One run under way.
-
-    Attributes:
-        without_discovery: whether the budget leaves nothing to new listings now.
-        is_over: whether nothing more may be asked in this run.
-    """
-
-    report: SyncReport
-    on_page: OnPage | None
-    without_discovery: bool = False
-    is_over: bool = False
-
-    def reads(self, turn: Turn) -> bool:
-        if self.is_over or turn.account.account_id in self.report.failures:
-            return False
-        return not (turn.is_first and self.without_discovery)
 
 
 class Sync:
@@ -136,6 +82,8 @@ class Sync:
         self._compared: set[tuple[int, int]] = set()
         # How often the page that follows in a listing could not be read, in a row.
         self._failures: Counter[tuple[int, int]] = Counter()
+        self._planned = PlannedReading(rules)
+        self._wired_at = clock.now()
 
     async def run(
         self, account_id: int | None = None, *, force: bool = False, on_page: OnPage | None = None
@@ -150,25 +98,97 @@ class Sync:
             force: every listing once, due or not, to the end.
             on_page: told after each page, for progress.
         """
-        run = _Run(SyncReport(), on_page)
+        run = SyncRun(SyncReport(), on_page)
         began_at = looked_at = self._clock.now()
         if self._restraint.holds(began_at) and not force:
             return run.report
-        window = self._rules.lease.window
+        window, is_planned = self._rules.lease.window, not force and account_id is None
+        ends_at = began_at + window // 24
+        if is_planned:
+            await self._read_by_plan(run, ends_at)
         turns = await self._due(account_id, force)
         while turns:
             turns = await self._round(turns, run)
             now = self._clock.now()
             if force:
                 continue
-            if now - began_at >= window // 24:
+            if now >= ends_at:
                 break
-            if now - looked_at >= window // 1440:
+            if now - looked_at >= window // TICKS_PER_WINDOW:
                 looked_at = now
                 under_way = {_key(turn.listing) for turn in turns}
                 joining = await self._due(account_id, force=False)
                 turns += [turn for turn in joining if _key(turn.listing) not in under_way and run.reads(turn)]
+                if is_planned:
+                    await self._read_by_plan(run, ends_at)
         return run.report
+
+    async def _read_by_plan(self, run: SyncRun, ends_at: Instant) -> None:
+        """Read the pages whose turn it is by the plan: leases, locating, probes."""
+        now, rate = self._clock.now(), self._requests_per_hour()
+        await self._catalog.read(lambda view: self._planned.refresh(view, rate, now))
+        while not run.is_over and (now := self._clock.now()) < ends_at:
+            step = self._planned.next_read(now)
+            if isinstance(step, Wait):
+                return
+            if not await self._read_one(*step, run):
+                self._planned.failed(step[0], self._clock.now())
+
+    async def _read_one(self, read: Read, account: Account, run: SyncRun) -> bool:
+        """Read one page and apply it. Returns whether it counted."""
+        grant = await self._catalog.read(lambda view: view.grant(account.account_id))
+        if grant is None:
+            return False
+        try:
+            answer = await self._source.list_page(
+                account.account_id,
+                grant.token,
+                read.key.visibility,
+                read.page,
+                self._rules.view.renditions,
+                Lane(read.lane),
+            )
+        except SourceFailure as failure:
+            # A probe is worth no more than a first reading: where the budget leaves none, the others go on.
+            known = None if read.purpose is Purpose.PROBE else read.deadline
+            turn = Turn(account, grant, Listing(*read.key, completed_at=known))
+            await self._take_note(turn, failure, run)
+            if self._failures[_key(turn.listing)] >= PAGE_PATIENCE:
+                # A page that may never be read must not keep the others waiting: a sweep passes it over.
+                await self._catalog.write(lambda tx: read_as_a_whole(tx, turn.listing, self._clock.now()))
+            return False
+        self._restraint.answered()
+        self._failures.pop((read.key.account_id, int(read.key.visibility)), None)
+        now, rate = self._clock.now(), self._requests_per_hour()
+        every_file = (read.key.account_id, int(read.key.visibility)) not in self._compared
+        try:
+            applied = await self._catalog.write(
+                lambda tx: apply_read(
+                    tx, account, read, answer, self._planned.planner, self._rules, rate, now, every_file=every_file
+                )
+            )
+        except BaseException:
+            self._planned.forget()
+            raise
+        if applied is not None:
+            self._take_in(applied, len(answer.documents), run)
+        return applied is not None
+
+    def _take_in(self, applied: AppliedRead, named: int, run: SyncRun) -> None:
+        """Count and tell what a page did, now that it is committed."""
+        listing = applied.listing
+        self._planned.applied(listing)
+        run.report.count(applied.plan, named)
+        run.report.missing += applied.absence.missing
+        self._tell(listing, applied.plan)
+        tell_absence(listing, applied.absence)
+        if applied.learned.completed:
+            run.report.sweeps += 1
+            if (listing.completed_at or 0) > self._wired_at:
+                self._compared.add(_key(listing))
+            _tell_whole(listing)
+        if run.on_page is not None:
+            run.on_page(listing, run.report)
 
     async def dry_run(self, account_id: int | None = None) -> dict[int, SyncReport]:
         """Read every listing of the accounts and say what a sync would do, changing nothing.
@@ -229,7 +249,7 @@ class Sync:
             return replace(listing, sweep_started_at=None, next_page=1)
         return listing
 
-    async def _round(self, turns: Collection[Turn], run: _Run) -> list[Turn]:
+    async def _round(self, turns: Collection[Turn], run: SyncRun) -> list[Turn]:
         """Read one page of each listing, those with leases to renew first. Returns those that go on.
 
         Accounts that failed before come last: what always fails must not use up the patience the others need.
@@ -256,7 +276,7 @@ class Sync:
                 following.append(after)
         return [turn for turn in following if run.reads(turn)]
 
-    async def _take_note(self, turn: Turn, failure: SourceFailure, run: _Run) -> None:
+    async def _take_note(self, turn: Turn, failure: SourceFailure, run: SyncRun) -> None:
         """Do what a failure asks: hide the account, put it off, or stop."""
         account, now, lease = turn.account, self._clock.now(), self._rules.lease
         if isinstance(failure, QuotaReached) and turn.is_first:
@@ -317,14 +337,7 @@ class Sync:
         if applied is None:
             return None
         report.count(applied.plan, len(answer.documents))
-        self._metrics.count_sweep_page()
-        if applied.plan.foreign:
-            _log.warning(
-                Event.SYNC_REJECTED,
-                "A listing named documents that belong to another account.",
-                account_id=listing.account_id,
-                documents=len(applied.plan.foreign),
-            )
+        self._tell(listing, applied.plan)
         if not applied.is_last or await self._catalog.read(lambda view: hides_more(view, applied.turn, answer)):
             return applied.turn
         return await self._complete(applied.turn, answer.sent_at, report)
@@ -340,15 +353,30 @@ class Sync:
             self._compared.add(_key(listing))
         tell_absence(listing, absence)
         if not absence.unread:
-            _log.info(
-                Event.SYNC_SWEEP_DONE,
-                "A sweep of a listing is complete.",
-                account_id=listing.account_id,
-                visibility=listing.visibility.word,
-                pages=listing.pages,
-                total=listing.total,
-            )
+            _tell_whole(listing)
         return replace(turn, listing=listing)
+
+    def _tell(self, listing: Listing, plan: PagePlan) -> None:
+        """Count a page that was read, and say so where it named what it should not."""
+        self._metrics.count_sweep_page()
+        if plan.foreign:
+            _log.warning(
+                Event.SYNC_REJECTED,
+                "A listing named documents that belong to another account.",
+                account_id=listing.account_id,
+                documents=len(plan.foreign),
+            )
+
+
+def _tell_whole(listing: Listing) -> None:
+    _log.info(
+        Event.SYNC_SWEEP_DONE,
+        "All pages of a listing were read.",
+        account_id=listing.account_id,
+        visibility=listing.visibility.word,
+        pages=listing.pages,
+        total=listing.total,
+    )
 
 
 def _key(listing: Listing) -> tuple[int, int]:

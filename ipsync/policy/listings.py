@@ -14,6 +14,13 @@ def pages_of(documents: int) -> int:
     return max(1, -(-documents // DOCUMENTS_PER_PAGE))
 
 
+MOST_PAGES = pages_of(1_000_000) + 2
+"""After how many pages a sweep is cut off, whatever `pages` claims (F16)."""
+
+NOT_AS_A_WHOLE: Instant = 1 << 60
+"""`next_due_at` of a listing that the planner reads page by page: no sweep of all its pages at once is due."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One account's listing at one privacy level, and its sweep.
@@ -21,7 +28,7 @@ class Listing:
     Attributes:
         total: documents it claimed last; never a verification.
         pages: its pages at the last answer.
-        next_due_at: when the next sweep (or, within one, the next page) is planned.
+        next_due_at: when all pages are to be read at once; NOT_AS_A_WHOLE while the planner reads them one by one.
         sweep_started_at: the send time of the first page of the sweep under way, or None.
         next_page: the page to read next, from 1.
         completed_at: the send time of the FIRST page of the newest complete sweep: what it did not

@@ -10,16 +10,13 @@ from dataclasses import dataclass
 
 from ipsync.policy.instants import HOUR, Duration, Instant
 from ipsync.policy.lease import Lease
-from ipsync.policy.listings import Listing, pages_of
+from ipsync.policy.listings import Listing
 
 SWEEP_SHARE = 0.5
 """Part of the request budget that sweeps may use; the rest confirms, retries, checks grants and serves new accounts."""
 
 SHORTEST_PERIOD_PARTS = 288
 """The window over the shortest period: at W = 24 h no listing is swept more often than every 5 minutes (T21)."""
-
-MOST_PAGES = pages_of(1_000_000) + 2
-"""After how many pages a sweep is cut off, whatever `pages` claims (F16)."""
 
 PAGE_PATIENCE = 3
 """After so many failures in a row others of the listing's pages are tried as well."""

@@ -23,7 +23,8 @@ from ipsync.jobs.orphans import Orphans, OrphansReport
 from ipsync.jobs.purge import Purge, PurgeReport
 from ipsync.jobs.reachability import Reachability, WatchedSource
 from ipsync.jobs.requests import Requests
-from ipsync.jobs.sync import Sync, SyncReport
+from ipsync.jobs.sync import Sync
+from ipsync.jobs.sync_report import SyncReport
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import (

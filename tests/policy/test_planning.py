@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ipsync.policy.documents import Visibility
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.lease import Lease
-from ipsync.policy.listings import Listing, pages_of
-from ipsync.policy.planning import MOST_PAGES, due_listings, gives_up_last_page, next_try, page_to_try, plan_sweeps
+from ipsync.policy.listings import MOST_PAGES, Listing, pages_of
+from ipsync.policy.planning import due_listings, gives_up_last_page, next_try, page_to_try, plan_sweeps
 
 
 def test_pages_of_a_listing() -> None:

@@ -13,7 +13,7 @@ posting times at the pages' borders blur the count.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ipsync.policy.instants import Instant
 from ipsync.policy.planner.knowledge import NEWEST, OLDEST, PageKnowledge, PageRead
@@ -243,6 +243,29 @@ class Census:
             self._top += documents
         else:
             self._set(index, self._counts[index] + documents, touched)
+
+
+def counted(read: PageRead) -> PageKnowledge:
+    """The record of a page read in a sweep: `documents` counts all that are older, until `with_cuts`."""
+    cut = _cut_of(read)
+    return read.record() if cut is None else replace(read.record(), cut_at=cut, documents=_older_on(read, cut))
+
+
+def with_cuts(pages: Iterable[PageKnowledge]) -> list[PageKnowledge]:
+    """The records of a whole sweep, each counting down to the next older cut.
+
+    Args:
+        pages: of one listing, from `counted`.
+    """
+    older, found, border = 0, [], OLDEST
+    for page in sorted(pages, key=lambda record: -record.page):
+        if page.cut_at is None or page.cut_at <= border:
+            found.append(replace(page, cut_at=None, documents=0))
+            continue
+        border = page.cut_at
+        found.append(replace(page, documents=max(0, page.documents - older)))
+        older = max(older, page.documents)
+    return found[::-1]
 
 
 def _lowest(read: PageRead) -> Instant:

@@ -104,9 +104,14 @@ class PageKnowledge:
     documents: int = 0
 
     @property
+    def before(self) -> int:
+        """How many documents lay on the pages before this one."""
+        return (self.page - 1) * DOCUMENTS_PER_PAGE
+
+    @property
     def ends(self) -> bool:
         """Whether, by its own count, the listing ended with this page."""
-        return self.total == (self.page - 1) * DOCUMENTS_PER_PAGE + self.named
+        return self.total == self.before + self.named
 
 
 @dataclass(frozen=True, slots=True)

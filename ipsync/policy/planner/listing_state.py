@@ -12,14 +12,13 @@ from dataclasses import replace
 from itertools import chain
 
 from ipsync.policy.instants import HOUR, Duration, Instant
-from ipsync.policy.listings import DOCUMENTS_PER_PAGE, pages_of
+from ipsync.policy.listings import DOCUMENTS_PER_PAGE, MOST_PAGES, pages_of
 from ipsync.policy.planner.absence import Absence
 from ipsync.policy.planner.allocation import Load
 from ipsync.policy.planner.census import Census, Observation
 from ipsync.policy.planner.knowledge import ListingKnowledge, PageKnowledge, PageRead
 from ipsync.policy.planner.locating import Search
 from ipsync.policy.planner.orders import Cadence, Learned, Purpose
-from ipsync.policy.planning import MOST_PAGES
 
 DISTRUSTED_AFTER = 4
 """After so many searches in a row that found nothing, totals are not counted on to show a removal."""
@@ -285,7 +284,7 @@ class ListingState:
         self.rate = rate
         if abs(rate - self.probe_rate) <= self.probe_rate * _RATE_NOTICED or Purpose.PROBE in self.reading:
             return False
-        self.plan_probes(Purpose.LEASE, now)
+        self.plan_probes(Purpose.LEASE, self.newest_sent or now)
         return True
 
     def plan_probes(self, purpose: Purpose, at: Instant) -> None:

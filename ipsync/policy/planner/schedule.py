@@ -41,13 +41,15 @@ _Found = tuple[ListingState, int, Purpose]
 class Planner:
     """The order of work over all listings."""
 
-    def __init__(self, cadence: Cadence, requests_per_hour: float) -> None:
+    def __init__(self, cadence: Cadence, requests_per_hour: float, burst: Duration = 0) -> None:
         """Begin with no listing.
 
         Args:
             cadence: the times to keep.
             requests_per_hour: B, what reads may use: the believed rate times verification's share of it.
+            burst: what was not sent within this time may be sent at once; for whoever asks only now and then.
         """
+        self._burst = burst
         self.cadence = cadence
         self._per_hour = requests_per_hour
         self._listings: dict[ListingKey, ListingState] = {}
@@ -108,6 +110,7 @@ class Planner:
     def set_budget(self, requests_per_hour: float) -> None:
         """B has changed: what reads may use an hour."""
         self._per_hour = requests_per_hour
+        self._free_at = 0
         self._shared_at = None
 
     def hold(self, key: ListingKey, until: Instant) -> None:
@@ -170,7 +173,7 @@ class Planner:
         state, page, purpose = found
         state.reading.add(purpose)
         interval = self._interval(self._per_hour)
-        self._free_at = max(self._free_at, now - interval) + interval
+        self._free_at = max(self._free_at, now - max(interval, self._burst)) + interval
         return Read(state.key, page, purpose, state.lease_ends_at(page))
 
     def _ripen(self, now: Instant) -> None:
