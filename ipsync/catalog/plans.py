@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from sqlalchemy import bindparam, delete, select
 
-from ipsync.catalog.failures import decoding
+from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.plan_tables import ListingPlanRow, PagePlanRow
 from ipsync.catalog.sqlite import by_index, one_of, unindexed, upsert
@@ -43,9 +43,9 @@ class PlanReading(Handle):
 
     def listing_plans(self) -> dict[ListingKey, ListingKnowledge]:
         """What planning knows of every listing."""
-        with decoding("listing_plan"):
-            found = [_listing(row) for row in self._rows(select(_LISTING))]
-        return {listing.key: listing for listing in found}
+        # A row that cannot be read is passed over: what it knew is learned again.
+        found = readable(self._rows(select(_LISTING)), _listing, lambda _row: None)
+        return {listing.key: listing for listing in found if listing is not None}
 
     def page_plans(self, key: ListingKey) -> list[PageKnowledge]:
         """What planning knows of the pages of a listing, by page."""
@@ -117,7 +117,7 @@ class PlanWriting(PlanReading):
             )
 
 
-def _listing(row: AnyRow) -> ListingKnowledge:
+def _listing(row: AnyRow) -> ListingKnowledge | None:
     return ListingKnowledge(
         key=ListingKey(row.account_id, Visibility(row.visibility)),
         total=row.total,

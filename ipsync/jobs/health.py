@@ -1,10 +1,9 @@
 """Health: are we within the law, by how much, and how do we know? One value for metrics, probes and people."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ipsync.policy.accounts import AccountState
-from ipsync.policy.admission import Capacity
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Duration, Instant, seconds
 from ipsync.policy.lease import Lease
@@ -84,10 +83,7 @@ def _read(view: View, now: Instant, lease: Lease, requests_per_hour: float) -> H
         oldest_age=max(0, now - figures.oldest_verified_at) if figures.oldest_verified_at is not None else 0,
         slack=min(deadlines) - now if deadlines else lease.window,
         overdue=len(late),
-        plan=replace(
-            plan_sweeps(figures.listing_pages, requests_per_hour, lease),
-            utilization=Capacity(requests_per_hour, lease, outage=0).utilization(figures.listing_pages),
-        ),
+        plan=plan_sweeps(figures.listing_pages, requests_per_hour, lease),
         accounts=accounts,
         job_runs=view.job_runs(),
         tripwires=view.tripwires(),

@@ -91,7 +91,7 @@ def apply_read(
         whole = replace(listing, next_page=learned.listing.pages + 1)
         started = learned.listing.completed_at
         rest = hide_missing(tx, whole, started, answer.sent_at, rules, requests_per_hour, now)
-        hidden = Absence(hidden.missing + rest.missing, hidden.tripwire or rest.tripwire)
+        hidden = Absence(hidden.missing + rest.missing, rest.unread, hidden.tripwire or rest.tripwire)
         listing = replace(listing, completed_at=started)
     _keep(tx, listing, learned)
     return AppliedRead(listing, plan, learned, hidden)
@@ -148,4 +148,4 @@ def _hide(
         first_removal=before + 1,
         last_removal=newest,
     )
-    return Absence(len(found), certify(tx, certificate, rules, requests_per_hour, now))
+    return Absence(len(found), tripwire=certify(tx, certificate, rules, requests_per_hour, now))

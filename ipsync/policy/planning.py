@@ -1,8 +1,7 @@
-"""When which listing is read next, on a given budget (design §4).
+"""What a round over all pages takes, which listing is read as a whole next, and when to try again (design §4).
 
 One hard window for all: round robin over every page with one common period reaches the lower bound of
-(24/W_s)·P requests. The period is as short as a fair part of the budget allows, and never so long
-that a lease could run out before its renewal.
+(24/W_s)·P requests. Which page has its turn is the planner's business (`policy.planner`).
 """
 
 from collections.abc import Sequence
@@ -11,12 +10,7 @@ from dataclasses import dataclass
 from ipsync.policy.instants import HOUR, Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing
-
-SWEEP_SHARE = 0.5
-"""Part of the request budget that sweeps may use; the rest confirms, retries, checks grants and serves new accounts."""
-
-SHORTEST_PERIOD_PARTS = 288
-"""The window over the shortest period: at W = 24 h no listing is swept more often than every 5 minutes (T21)."""
+from ipsync.policy.planner.orders import LEASE_SHARE, READING_SHARE
 
 PAGE_PATIENCE = 3
 """After so many failures in a row others of the listing's pages are tried as well."""
@@ -43,22 +37,21 @@ class SweepPlan:
 
 
 def plan_sweeps(pages: int, requests_per_hour: float, lease: Lease) -> SweepPlan:
-    """Choose the common period.
+    """The common period: the planner's, or longer where the budget does not suffice.
 
     Args:
         pages: P, the sum of pages over all listings.
         requests_per_hour: B, what the budget is believed to allow.
         lease: the thresholds.
     """
-    shortest = max(1, lease.window // SHORTEST_PERIOD_PARTS)
     requests_per_hour = max(requests_per_hour, _LEAST_RATE)
-    affordable = round(pages / (SWEEP_SHARE * requests_per_hour) * HOUR)
-    period = min(max(affordable, shortest), lease.recheck_age)
+    affordable = round(pages / (READING_SHARE * requests_per_hour) * HOUR)
+    period = max(affordable, lease.recheck_age * 63 // 64, 1)
     return SweepPlan(
         pages=pages,
         period=period,
         requests_per_hour=pages / (period / HOUR),
-        utilization=pages / (requests_per_hour * (lease.serve_age / HOUR)),
+        utilization=pages / (LEASE_SHARE * requests_per_hour * (lease.serve_age / HOUR)),
     )
 
 
