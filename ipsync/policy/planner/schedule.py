@@ -47,7 +47,8 @@ class Planner:
         Args:
             cadence: the times to keep.
             requests_per_hour: B, what reads may use: the believed rate times verification's share of it.
-            burst: what was not sent within this time may be sent at once; for whoever asks only now and then.
+            burst: what was not sent within this time may be sent at once, for whoever asks only now and then and
+                passes a gate that keeps the budget; 0 paces every read.
         """
         self._burst = burst
         self.cadence = cadence
@@ -163,7 +164,8 @@ class Planner:
             self._share(now)
         is_free = now >= self._free_at
         self._ripen(now)
-        found = self._lease(now, at_risk=True) if is_free else None
+        # Who has a gate of its own lets that pace what must not wait: a belief may be wrong.
+        found = self._lease(now, at_risk=True) if is_free or self._burst else None
         if found is None and self._free_at - now <= self.cadence.tolerance:
             found = self._locate(now)  # what is hidden too late weighs more than an even pace
         if found is None and is_free:
