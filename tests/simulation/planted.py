@@ -339,12 +339,12 @@ def _deadline_waits(put: Replace) -> None:
 def _consent_lifts_all(put: Replace) -> None:
     whole = accounts.lift_requests
 
-    def lift(tx: Any, account_id: int, consent_epoch: int, now: int) -> int:
+    def lift(tx: Any, account_id: int, consent_epoch: int, now: int, *rest: Any) -> int:
         for request in tx.removal_requests(after=0, limit=1000):
             if request.stands:
                 tx.put_removal_request(replace(request, ended_at=now))
                 tx.lift_tombstone(request.subject.subject_id, now)
-        return whole(tx, account_id, consent_epoch, now)
+        return whole(tx, account_id, consent_epoch, now, *rest)
 
     put(accounts, "lift_requests", lift)
 
