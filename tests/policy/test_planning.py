@@ -26,6 +26,7 @@ def test_a_round_takes_a_little_less_than_the_recheck_age(lease: Lease) -> None:
 
 def test_a_budget_of_nothing_gives_a_number_too(lease: Lease) -> None:
     assert plan_sweeps(1, 0, lease) == plan_sweeps(1, 0.001, lease)
+    assert plan_sweeps(1, 0, lease) != plan_sweeps(1, 0.0015, lease)
 
 
 def test_a_window_of_microseconds_has_a_period() -> None:
