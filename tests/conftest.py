@@ -1,9 +1,14 @@
 """What every test owes to the next one in the same process."""
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs the tests in the background lets them ignore Ctrl-C, and every process that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _log() -> tuple[object, ...]:

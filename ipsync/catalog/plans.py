@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 
 from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
@@ -23,6 +23,9 @@ _OF_LISTING = (_PAGE.c.account_id == bindparam("of_account"), _PAGE.c.visibility
 _PAGES = select(_PAGE).where(*_OF_LISTING).order_by(_PAGE.c.page)
 _ONE_PAGE = select(_PAGE).where(*_OF_LISTING, _PAGE.c.page == bindparam("number"))
 _PUT_LISTING, _PUT_PAGE = upsert(_LISTING), upsert(_PAGE)
+_PAGES_READ = select(_PAGE.c.account_id, _PAGE.c.visibility, func.count().label("pages")).group_by(
+    _PAGE.c.account_id, _PAGE.c.visibility
+)
 _DROP_PAGES = delete(_PAGE).where(*_OF_LISTING, _PAGE.c.page > bindparam("last"))
 _MISSABLE = (DocumentState.LIVE.value, DocumentState.STALE.value, DocumentState.SEALED.value)
 _POSTED = by_index(
@@ -50,6 +53,11 @@ class PlanReading(Handle):
     def page_plans(self, key: ListingKey) -> list[PageKnowledge]:
         """What planning knows of the pages of a listing, by page."""
         return [_page(row) for row in self._rows(_PAGES, of_account=key.account_id, of_visibility=int(key.visibility))]
+
+    def pages_read(self) -> dict[ListingKey, int]:
+        """How many pages of each listing were read: what is known, and not only claimed, to be there."""
+        found = readable(self._rows(_PAGES_READ), _pages_read, lambda _row: None)
+        return dict(entry for entry in found if entry is not None)
 
     def page_plan(self, key: ListingKey, page: int) -> PageKnowledge | None:
         """What planning knows of one page."""
@@ -115,6 +123,10 @@ class PlanWriting(PlanReading):
                     _LISTING.c.account_id == key.account_id, _LISTING.c.visibility == int(key.visibility)
                 )
             )
+
+
+def _pages_read(row: AnyRow) -> tuple[ListingKey, int]:
+    return ListingKey(row.account_id, Visibility(row.visibility)), int(row.pages)
 
 
 def _listing(row: AnyRow) -> ListingKnowledge | None:

@@ -6,12 +6,15 @@ the normal purge, and its grant stays. It is taken in again as soon as the budge
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.admission import Candidate, Capacity, Decision, Refusal, decide
 from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.forecast import ListedLoad
+from ipsync.policy.instants import Instant
 from ipsync.policy.listings import Listing
+from ipsync.policy.planner import ListingKey
 from ipsync.policy.planner.removal_rate import USUAL_PER_DOCUMENT_HOUR
 from ipsync.policy.removals import Reason
 from ipsync.policy.rules import Rules
@@ -21,6 +24,9 @@ from ipsync.ports.source import Lane, Source, SourceFailure
 from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
+
+_MEASURES_PER_WINDOW = 24
+_MEASURED_AT_ONCE = 5
 
 _STATES = (AccountState.ACTIVE, AccountState.WAITING)
 
@@ -67,7 +73,8 @@ class Admission:
         return Capacity(self._requests_per_hour(), self._rules.lease, self._rules.outage)
 
     async def run(self) -> AdmissionReport:
-        """Decide, and carry it out."""
+        """Decide, and carry it out. Who waits is measured again now and then: a claim may have been wrong (F16)."""
+        await self._measure_waiting()
         capacity, wanted = self.capacity, self._rules.view.visibility
         decision = await self._catalog.read(lambda view: decide(candidates(view, wanted), capacity))
         if not decision.refused and not decision.admitted:
@@ -85,10 +92,22 @@ class Admission:
             )
         return report
 
-    async def measure(self, account_id: int) -> None:
+    async def _measure_waiting(self) -> None:
+        now, pause = self._clock.now(), self._rules.lease.window // _MEASURES_PER_WINDOW
+        waiting = await self._catalog.read(lambda view: view.accounts({AccountState.WAITING}))
+        for account in [one for one in waiting if one.retry_at <= now][:_MEASURED_AT_ONCE]:
+            if account.retry_at:
+                await self.measure(account.account_id, Lane.DISCOVERY)
+            await self._catalog.write(partial(_put_off, account_id=account.account_id, until=now + pause))
+
+    async def measure(self, account_id: int, lane: Lane = Lane.INTERACTIVE) -> None:
         """Learn how many pages an account has, one request for each listing, before anything of it is mirrored.
 
         Where ipernity does not say, the next reading will tell.
+
+        Args:
+            account_id: whose.
+            lane: in which to ask; a person waits for it unless said otherwise.
         """
         grant = await self._catalog.read(lambda view: view.grant(account_id))
         if grant is None:
@@ -96,9 +115,7 @@ class Admission:
         view = self._rules.view
         for visibility in sorted(view.visibility):
             try:
-                answer = await self._source.list_page(
-                    account_id, grant.token, visibility, 1, view.renditions, Lane.INTERACTIVE
-                )
+                answer = await self._source.list_page(account_id, grant.token, visibility, 1, view.renditions, lane)
             except SourceFailure:
                 return
             total, pages = answer.total, answer.pages
@@ -116,9 +133,10 @@ class Admission:
                 report.refused += 1
                 report.documents += self._give_up(tx, account)
                 account = replace(account, state=AccountState.WAITING)
+                account = replace(account, retry_at=0)
             elif _same_words(account, refusal):
                 continue
-            tx.put_account(replace(account, failure=refusal.words(), failures=0, retry_at=0))
+            tx.put_account(replace(account, failure=refusal.words(), failures=0))
         for account_id in decision.admitted:
             account = tx.account(account_id)
             if account is not None and account.state is AccountState.WAITING:
@@ -141,7 +159,7 @@ def candidates(view: View, wanted: frozenset[Visibility]) -> list[Candidate]:
         view: the catalog.
         wanted: the privacy levels that are mirrored.
     """
-    figures = view.account_figures()
+    figures, read = view.account_figures(), view.pages_read()
     listings: dict[int, list[Listing]] = {}
     for listing in view.listings():
         if listing.visibility in wanted:
@@ -149,21 +167,43 @@ def candidates(view: View, wanted: frozenset[Visibility]) -> list[Candidate]:
     found = []
     for account in view.accounts(_STATES):
         known = listings.get(account.account_id, [])
+        is_settled = any(listing.completed_at is not None for listing in known)
+        is_waiting = account.state is AccountState.WAITING
+        believed = _pages_believed if is_settled and not is_waiting else _pages_claimed
         # A listing that was never asked for has a page at least.
-        pages = sum(listing.pages for listing in known) + len(wanted) - len(known)
+        pages = sum(believed(listing, read) for listing in known) + len(wanted) - len(known)
         documents = figures[account.account_id].documents if account.account_id in figures else {}
         shown = documents.get(DocumentState.LIVE, 0) + documents.get(DocumentState.STALE, 0)
         found.append(
             Candidate(
                 account_id=account.account_id,
                 pages=pages,
-                is_settled=any(listing.completed_at is not None for listing in known),
-                is_waiting=account.state is AccountState.WAITING,
+                is_settled=is_settled,
+                is_waiting=is_waiting,
                 use=shown / pages,
                 since=account.added_at,
             )
         )
     return found
+
+
+def _pages_claimed(listing: Listing, _read: dict[ListingKey, int]) -> int:
+    return listing.pages
+
+
+def _pages_believed(listing: Listing, read: dict[ListingKey, int]) -> int:
+    """Pages that hold leases: nothing that is held is given up for pages that an answer merely claims (F16, I10)."""
+    return min(listing.pages, max(1, read.get(ListingKey(listing.account_id, listing.visibility), 1)))
+
+
+def pages_held(view: View, wanted: frozenset[Visibility]) -> int:
+    """P of the accounts that are read, by what was read of them and not by what is claimed.
+
+    Args:
+        view: the catalog.
+        wanted: the privacy levels that are mirrored.
+    """
+    return sum(one.pages for one in candidates(view, wanted) if one.is_settled and not one.is_waiting)
 
 
 def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
@@ -181,6 +221,12 @@ def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
             removals = max(1, listing.total) * USUAL_PER_DOCUMENT_HOUR
             found.append(ListedLoad(account.account_id, listing.total, listing.pages, removals))
     return found
+
+
+def _put_off(tx: Transaction, account_id: int, until: Instant) -> None:
+    account = tx.account(account_id)
+    if account is not None and account.state is AccountState.WAITING:
+        tx.put_account(replace(account, retry_at=until))
 
 
 def _put_size(tx: Transaction, account_id: int, visibility: Visibility, total: int, pages: int) -> None:

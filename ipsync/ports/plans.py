@@ -18,6 +18,10 @@ class PlanView(Protocol):
         """What planning knows of the pages of a listing, by page."""
         ...
 
+    def pages_read(self) -> dict[ListingKey, int]:
+        """How many pages of each listing were read: what is known, and not only claimed, to be there."""
+        ...
+
     def page_plan(self, key: ListingKey, page: int) -> PageKnowledge | None:
         """What planning knows of one page."""
         ...

@@ -57,6 +57,7 @@ JOBS = (
     "requests",
     "health",
     "history",
+    "admission",
 )
 MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
 ROUTES = ("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media")

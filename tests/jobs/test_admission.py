@@ -71,6 +71,37 @@ async def test_a_new_account_that_does_not_fit_is_measured_and_waits_before_anyt
     assert all(held.document.account_id == 7 for held in house.held().values())
 
 
+async def test_F16_I10_a_total_that_lies_gives_nothing_up_that_is_held(house: Household) -> None:
+    mine = await house.member(7, 150)
+    await house.mirror()
+    claimed = replace(house.listing(7), total=100_000, pages=1_000)  # as one odd answer leaves it
+    house.catalog.write_now(lambda tx: tx.put_listing(claimed))
+    house.requests_per_hour = 5.0
+    assert (await admission(house).run()).refused == 0
+    assert house.served() == set(mine)
+
+
+async def test_F16_who_waits_because_of_a_total_that_lied_is_measured_again(house: Household) -> None:
+    house.source.add_account(7)
+    mine = house.source.add_documents(7, 30)
+    house.source.claimed_total[7] = 100_000
+    await house.authorize(7)
+    house.requests_per_hour = 5.0
+    job = admission(house)
+    await job.measure(7)
+    await job.run()
+    assert house.account_state(7) is AccountState.WAITING
+    house.source.claimed_total.clear()
+    await job.run()
+    asked = len(house.source.calls("doc.getList"))
+    await job.run()
+    assert len(house.source.calls("doc.getList")) == asked  # not all the time
+    house.passes(2 * HOUR)
+    assert (await job.run()).admitted == 1
+    await house.mirror()
+    assert house.served() == set(mine)
+
+
 async def test_what_cannot_be_measured_is_measured_by_its_first_reading(house: Household) -> None:
     await house.member(7, 500)
     house.source.fail("doc.getList", lambda method: Later(method, "down"), 1)

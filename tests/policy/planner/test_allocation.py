@@ -24,6 +24,11 @@ def test_without_a_window_the_bounds_are_those_of_the_design() -> None:
     assert any_polling_bound(population, 50.0) == pytest.approx(roots**2 / (2 * 50 * removals))
 
 
+def test_T21_no_listing_is_asked_more_often_than_is_useful_but_for_its_window() -> None:
+    assert share([Load(1, 100.0)], 1000.0, window_hours=10.0, shortest_hours=1 / 12) == [pytest.approx(12.0)]
+    assert share([Load(600, 100.0)], 1000.0, window_hours=10.0, shortest_hours=1 / 12) == [pytest.approx(60.0)]
+
+
 def test_what_loses_nothing_gets_what_its_window_asks_for() -> None:
     assert share([Load(20, 0.0), Load(1, 1.0)], 12.0, window_hours=10.0) == [2.0, 10.0]
     assert share([Load(20, 0.0)], 1.0, window_hours=10.0) == [2.0]
