@@ -16,7 +16,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import crashes, erasing, help_time, memory, planning, serving, sweep_requests, verification
+from benchmarks import (
+    crashes,
+    erasing,
+    help_time,
+    memory,
+    owner_request,
+    planning,
+    serving,
+    sweep_requests,
+    verification,
+)
 from benchmarks.figures import Figure
 
 Measure = Callable[[], list[Figure]]
@@ -27,6 +37,7 @@ WHOLE: dict[str, Measure] = {
     "verification": verification.run,
     "serving": serving.run,
     "erasing": erasing.run,
+    "request": owner_request.run,
     "memory": memory.run,
     "planning": planning.run,
     "crashes": crashes.run,
@@ -37,6 +48,7 @@ QUICK: dict[str, Measure] = {
     "verification": partial(verification.run, 1, 400, 1),
     "serving": partial(serving.run, 50, 0.2, 1),
     "erasing": partial(erasing.run, 100, 1, 100, 500),
+    "request": partial(owner_request.run, 200),
     "memory": partial(memory.run, 1, 200, 0.5, 0.5),
     "planning": partial(planning.run, 4, 1, 20, 2_000),
     "crashes": partial(crashes.run, crashes.Plan(400, 2, 2, per_second=5)),

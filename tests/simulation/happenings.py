@@ -324,6 +324,9 @@ async def suspend(story: Story) -> None:
     minutes = story.chance.choice((1, 30, 300, 1300, 2000))
     story.tell("sleeps", minutes)
     story.machine.suspend(minutes * MINUTE)
+    story.oracle.woke()
+    if story.life.runner is not None:
+        story.life.runner.wake()
     story.oracle.look()
     story.oracle.check_served(story.life)  # the first thing after waking may be a reader
 

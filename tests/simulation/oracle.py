@@ -26,6 +26,9 @@ ERASED_AT: Duration = 22 * HOUR
 GONE_AT: Duration = 23 * HOUR
 NOTICED_IN: Duration = 12 * HOUR
 """While nothing fails, what was taken away is noticed by then: the longest period of a listing is 10 hours."""
+WAKING: Duration = 2 * MINUTE
+"""After a sleep of the machine: ages are judged once a minute, and what is due is erased twice a minute (F8)."""
+
 ASKED_AWAY_GRACE: Duration = SECOND
 PERMITTED_LICENSES = frozenset({1, 3, 5, 7, 9, 11, 255})
 NEVER: Instant = -(1 << 60)
@@ -114,6 +117,7 @@ class Oracle:
         self._sent: dict[Duration, list[Instant]] = {length: [] for length in self.caps}
         self._stepped_at: list[Instant] = []
         self._quiet_until: Instant = 0
+        self._woke_at: Instant = NEVER
         self._refusals = 0
         self.lease_now: Callable[[], Instant] = lambda: self.machine.now
         self.found: Broken | None = None
@@ -161,6 +165,10 @@ class Oracle:
         """What is erased from now on for a while is not wrong: the operator put back an older database, or so."""
         self._excused_until = self.machine.now + duration
 
+    def woke(self) -> None:
+        """The machine slept: what came of age meanwhile is hidden at once, and erased by the next run of the jobs."""
+        self._woke_at = self.machine.now
+
     def lost_since(self, number: int) -> Instant:
         """Since when a document that is not permitted has not been."""
         return self.lost_at.get(number, NEVER)
@@ -190,11 +198,16 @@ class Oracle:
     def counts_are_lost(self) -> None:
         """The wall clock was set forward, or the counts of requests were put back: windows end early."""
         self._stepped_at.append(self.machine.now)
+        self._quiet_until = 0  # a pause of an hour is over two hours later, by that clock
 
     def answered(self, sent_at: Instant, method: str, _params: Mapping[str, str], answer: Answer) -> None:
         """Note which documents an answer really named, and whether it was a refusal."""
         if not is_whole(answer):
             return
+        try:
+            msgspec.json.decode(answer.body)
+        except msgspec.MsgspecError:
+            return  # cut off: nobody can tell what it would have said
         if b'"code":"112"' in answer.body[:80] or b'"code":"113"' in answer.body[:80]:
             first = MINUTE if b'"code":"112"' in answer.body[:80] else SECOND
             self._refusals += 1
@@ -260,6 +273,9 @@ class Oracle:
     def check_stored(self, life: Life) -> None:
         """I2, I3, I4, I10: what lies on the disk, in files and rows."""
         now, files = self.machine.now, files_on_disk(self.machine)
+        if now - self._woke_at < WAKING:
+            self._check_erased(files, life)
+            return
         for key, path in files.items():
             number = key.document_id
             if number not in self.permitted:

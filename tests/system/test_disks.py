@@ -170,7 +170,7 @@ def test_F8_I1_after_standing_still_for_a_window_the_first_answer_is_of_today(mi
     """Requests that came while it stood still are the first it sees when it goes on."""
     mirror.configure(window="30s")
     with DaemonProcess(mirror) as daemon:
-        shown = wait_for(lambda: media_shown(daemon.address, mirror), "files are served", 60)
+        shown = wait_for(lambda: media_shown(daemon.address, mirror), "files are served", 100)
         paths = ["/v1/documents?limit=50", *shown]
         daemon.process.send_signal(signal.SIGSTOP)
         wait_for(lambda: state_of(daemon.process.pid) == "T", "it is stopped")
