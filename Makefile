@@ -33,7 +33,7 @@ demo: $(VENV)/demo.stamp
 
 # pytest comes last, so that its closing line is the last line.
 test: check
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

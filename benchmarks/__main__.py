@@ -50,7 +50,7 @@ QUICK: dict[str, Measure] = {
     "erasing": partial(erasing.run, 100, 1, 100, 500),
     "request": partial(owner_request.run, 200),
     "memory": partial(memory.run, 1, 200, 0.5, 0.5),
-    "planning": partial(planning.run, 4, 1, 20, 2_000),
+    "planning": partial(planning.run, 12, 4, 20, 2_000),
     "crashes": partial(crashes.run, crashes.Plan(400, 2, 2, per_second=5)),
 }
 """The same measurements, so small that they say nothing about speed: to see that they run."""

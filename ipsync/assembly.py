@@ -18,7 +18,7 @@ from ipsync.ipernity.gate import BudgetGate
 from ipsync.ipernity.media import MediaFetcher
 from ipsync.ipernity.media_addresses import loopback_of
 from ipsync.jobs.accounts import Accounts
-from ipsync.jobs.admission import Admission, pages_held
+from ipsync.jobs.admission import Admission
 from ipsync.jobs.audit import Audit, Heads, Witness
 from ipsync.jobs.audit_repair import Repair, Steps
 from ipsync.jobs.audit_watch import AuditWatch
@@ -169,8 +169,7 @@ class Works:
             BudgetTooSmallError: it is so.
         """
         capacity = Capacity(self.settings.caps().sustainable_per_hour(), self.rules.lease, self.rules.outage)
-        wanted = self.rules.view.visibility
-        pages = await self.base.catalog.read(lambda view: pages_held(view, wanted))
+        pages = (await self.base.catalog.read(lambda view: view.figures())).listing_pages
         if (found := overload(pages, capacity)) is not None:
             raise BudgetTooSmallError(f"{found.words()}; change budget in {self.settings.file}")
 

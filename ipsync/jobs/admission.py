@@ -196,16 +196,6 @@ def _pages_believed(listing: Listing, read: dict[ListingKey, int]) -> int:
     return min(listing.pages, max(1, read.get(ListingKey(listing.account_id, listing.visibility), 1)))
 
 
-def pages_held(view: View, wanted: frozenset[Visibility]) -> int:
-    """P of the accounts that are read, by what was read of them and not by what is claimed.
-
-    Args:
-        view: the catalog.
-        wanted: the privacy levels that are mirrored.
-    """
-    return sum(one.pages for one in candidates(view, wanted) if one.is_settled and not one.is_waiting)
-
-
 def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
     """The listings of everyone who is read or waits, as a forecast needs them.
 

@@ -452,7 +452,7 @@ FAULTS: dict[Happening, float] = {
     _orders("empty_list", ("doc.getList",), 0.5): 1.5,
     _orders("short_list", ("doc.getList",), 0.5): 1.5,
     _orders("wrong_total", ("doc.getList",), value=0): 1,
-    _orders("wrong_total", ("doc.getList",), value=100_000): 0.5,
+    _orders("wrong_total", ("doc.getList",), value=300): 0.5,
     _orders("stale_total", ("doc.getList",)): 1,
     _orders("shuffle", ("doc.getList",), value=1): 1,
     _orders("duplicate", ("doc.getList",)): 0.7,

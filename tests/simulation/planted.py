@@ -363,7 +363,7 @@ MISTAKES = (
         quick=True,
     ),
     Planted("wishful", "what is new counts as verified now", _verified_by_wish, _story("upload", days=3)),
-    Planted("total", "a count renews leases", _renew_on_total, _story("swap", "hide", "show"), quick=True),
+    Planted("total", "a count renews leases", _renew_on_total, _story("swap", "hide", "show")),
     Planted(
         "missing", "who is missing is not hidden", _missing_is_nothing, _story("hide", "delete", faults=False, days=12)
     ),
