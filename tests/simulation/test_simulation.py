@@ -13,10 +13,10 @@ def told(outcome: Outcome) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_whatever_happens_the_promise_holds(seed: int) -> None:
     """I1-I8, I10 under faults, then I7 without; `make sim` plays a whole year."""
-    outcome = play(seed, Plan(days=26))
+    outcome = play(seed, Plan(days=12))
     assert not outcome.broken, told(outcome)
     assert outcome.wrong == 0
     assert outcome.lost > 0
