@@ -351,7 +351,9 @@ class Daemon:
             # Where nobody knows what is true any more, no answer is waited for.
             await web.stop(5.0 if self._fatal is None else 0.0)
         if self._works is not None:
-            await self._works.close_clients()
+            # Request slots that cannot be given back count as spent.
+            with suppress(CatalogFailure):
+                await self._works.close_clients()
         if self._fatal is None:
             with suppress(CatalogFailure, StoreFailure):
                 await base.save_clock()
