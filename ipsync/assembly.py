@@ -33,6 +33,7 @@ from ipsync.jobs.grants import Grants
 from ipsync.jobs.leave import Leave
 from ipsync.jobs.media import Media
 from ipsync.jobs.orphans import Orphans
+from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.purge import Purge
 from ipsync.jobs.reachability import Reachability, WatchedSource
 from ipsync.jobs.report import Reporter
@@ -96,6 +97,7 @@ class Works:
     admission: Admission = field(init=False)
     tombstones: Tombstones = field(init=False)
     requests: Requests = field(init=False)
+    petitions: Petitions = field(init=False)
     audit: Audit = field(init=False)
     repair: Repair = field(init=False)
     leave: Leave = field(init=False)
@@ -123,6 +125,7 @@ class Works:
         self.accounts = Accounts(source, catalog, clock, rules)
         self.admission = Admission(source, catalog, clock, rules, lambda: self.believed_requests_per_hour)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
+        self.petitions = Petitions(catalog, self.requests, clock, rules)
         witness, per_day = self._witness(), self.settings.budget.per_day
         self.audit = Audit(catalog, base.store, witness, clock, rules)
         self.reporter = Reporter(catalog, witness, self.audit, clock, rules.lease, per_day)
@@ -188,6 +191,7 @@ class Works:
             Nudge("policy", period_of(window, 24), self.expiry.apply_policy, then=("purge",)),
             Nudge("orphans", period_of(window, 1), self.orphans.run, then=("media",)),
             Nudge("intake", period_of(window, 1440), self.requests.complete, then=("purge",)),
+            Nudge("petitions", period_of(window, 288), self.petitions.run, then=("purge",)),
             Nudge("requests", period_of(window, 1), self.requests.run),
             Nudge("history", period_of(window, 288), self.base.history.run),
             Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),

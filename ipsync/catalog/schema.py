@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ipsync.ports.catalog import CatalogOutdated
 
-HEAD = "0005"
+HEAD = "0011"
 """The newest revision in `migrations/versions`."""
 
 _UPGRADE = "run `ipsync db upgrade`"

@@ -7,6 +7,7 @@ from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.future import FutureReading, FutureWriting
 from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
+from ipsync.catalog.petitions import PetitionReading, PetitionWriting
 from ipsync.catalog.plans import PlanReading, PlanWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
 from ipsync.catalog.removals import RemovalReading
@@ -20,6 +21,7 @@ class SqlView(
     ListingReading,
     PlanReading,
     RequestReading,
+    PetitionReading,
     RenditionReading,
     RemovalReading,
     AbsenceReading,
@@ -37,6 +39,7 @@ class SqlTransaction(
     ListingWriting,
     PlanWriting,
     RequestWriting,
+    PetitionWriting,
     RenditionWriting,
     AbsenceWriting,
     FigureReading,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import FAILED, WRONG, absences, examples, output, session
+from ipsync.cli import FAILED, WRONG, absences, examples, output, petitions, session
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
@@ -24,8 +24,10 @@ app = typer.Typer(
         "ipsync removal add 41234567 --contact owner@example.org",
         "ipsync removal add --account 31337   # everything of a member",
         "ipsync removal list --open",
+        "ipsync removal queue   # who asks without proof",
     ),
 )
+petitions.add_to(app)
 
 _KEY_ONLY = ("state_key",)
 _PATIENCE_SECONDS = 5.0

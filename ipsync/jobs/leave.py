@@ -10,6 +10,7 @@ from functools import partial
 
 from ipsync.jobs.obligations import forget_member, try_again_now
 from ipsync.jobs.orphans import Orphans
+from ipsync.jobs.petitions import end_all
 from ipsync.jobs.purge import Purge
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState
@@ -141,6 +142,7 @@ class Leave:
         await self._catalog.write(try_again_now)
         done = await self._purge.run()
         await self._catalog.write(lambda tx: tx.forget_words(self._clock.now() + 1))
+        await self._catalog.write(lambda tx: end_all(tx, self._clock.now()))
         await asyncio.to_thread(self._store.discard_incoming)
         await self._orphans.run()
         held = await self._held()

@@ -94,7 +94,7 @@ class Requests:
         """What a request would concern, changing nothing."""
         return await self._catalog.read(partial(_look, subject=subject))
 
-    async def file(self, subject: Subject, words: Words) -> Taken:
+    async def file(self, subject: Subject, words: Words, due: Instant | None = None) -> Taken:
         """Take a request in: when this returns it is hidden, and stands in the database and outside of it.
 
         Erasing is owed, and follows with the next purge. A request that stands already is not made twice;
@@ -103,13 +103,14 @@ class Requests:
         Args:
             subject: what it names.
             words: contact and note, which are forgotten a while after it was complied with.
+            due: an earlier deadline than a day from now, or None.
 
         Raises:
             CatalogFailure: nothing happened.
         """
         # A restored database must learn first which numbers were given, but no trouble with a file keeps from hiding.
         await self._quietly(self._tombstones.replay)
-        taken = await hide(self._catalog, subject, words, self._clock.now(), self._rules.lease)
+        taken = await hide(self._catalog, subject, words, self._clock.now(), self._rules.lease, due)
         if subject.scope is RequestScope.ACCOUNT:
             await self._settle_accounts()
         await self._quietly(self._tombstones.keep)
@@ -185,7 +186,9 @@ class Requests:
             )
 
 
-async def hide(catalog: Catalog, subject: Subject, words: Words, now: Instant, lease: Lease) -> Taken:
+async def hide(
+    catalog: Catalog, subject: Subject, words: Words, now: Instant, lease: Lease, due: Instant | None = None
+) -> Taken:
     """Take a request in: hide what it names in one short transaction, then owe all of it.
 
     Args:
@@ -194,11 +197,12 @@ async def hide(catalog: Catalog, subject: Subject, words: Words, now: Instant, l
         words: what they told beside it.
         now: the lease clock.
         lease: the thresholds.
+        due: an earlier deadline than a day from now, or None.
 
     Raises:
         CatalogFailure: nothing happened.
     """
-    taken = await catalog.write(partial(take_in, subject=subject, words=words, now=now, lease=lease))
+    taken = await catalog.write(partial(take_in, subject=subject, words=words, now=now, lease=lease, due=due))
     if subject.scope is RequestScope.ACCOUNT:
         try:
             await catalog.write(partial(owe_account, account_id=subject.subject_id, now=now, lease=lease))
@@ -213,7 +217,9 @@ async def hide(catalog: Catalog, subject: Subject, words: Words, now: Instant, l
     return taken
 
 
-def take_in(tx: Transaction, subject: Subject, words: Words, now: Instant, lease: Lease) -> Taken:
+def take_in(
+    tx: Transaction, subject: Subject, words: Words, now: Instant, lease: Lease, due: Instant | None = None
+) -> Taken:
     """Hide what an owner names, and put the request on record, in one transaction.
 
     The erasure of a document is owed by the same; that of an account's documents by `owe_account`.
@@ -224,15 +230,16 @@ def take_in(tx: Transaction, subject: Subject, words: Words, now: Instant, lease
         words: what they told beside it.
         now: the lease clock.
         lease: the thresholds.
+        due: an earlier deadline than a day from now, or None; for a document.
     """
     expected = _look(tx, subject)
     subject = expected.subject
     epoch = 0
     if subject.scope is RequestScope.DOCUMENT:
-        _doom_document(tx, subject, now, lease)
+        _doom_document(tx, subject, now, lease, due)
     else:
         epoch = _hide_account(tx, subject.subject_id, now)
-    request = expected.standing or new_request(subject, expected.held, epoch, now, lease)
+    request = expected.standing or new_request(subject, expected.held, epoch, now, lease, due)
     request_id = tx.put_removal_request(request, words)
     # Where nothing is held there is nothing to wait for; an account's name is overwritten first.
     tx.settle_requests(now, RequestScope.DOCUMENT)
@@ -294,10 +301,10 @@ def _with_owner(view: View, subject: Subject) -> Subject:
     return subject if known is None or not known.account_id else replace(subject, account_id=known.account_id)
 
 
-def _doom_document(tx: Transaction, subject: Subject, now: Instant, lease: Lease) -> None:
+def _doom_document(tx: Transaction, subject: Subject, now: Instant, lease: Lease, due: Instant | None) -> None:
     document = tx.documents([subject.subject_id]).get(subject.subject_id)
     if document is not None:
-        doomed, removal = owe_request(document, now, lease)
+        doomed, removal = owe_request(document, now, lease, due)
         tx.update_documents([doomed])
         tx.add_removals([removal])
     # It stands from now on, held or not: no page that is under way can take it in.

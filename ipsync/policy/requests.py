@@ -149,19 +149,31 @@ def deadline(received_at: Instant, lease: Lease) -> Instant:
     return received_at + lease.window
 
 
-def new_request(subject: Subject, held: Holding, consent_epoch: int, now: Instant, lease: Lease) -> RemovalRequest:
-    """A request that came now, with everything it names hidden by the same transaction."""
+def new_request(
+    subject: Subject, held: Holding, consent_epoch: int, now: Instant, lease: Lease, due: Instant | None = None
+) -> RemovalRequest:
+    """A request that came now, with everything it names hidden by the same transaction.
+
+    Args:
+        subject: what it names.
+        held: what of it is held.
+        consent_epoch: of the account, or 0.
+        now: the lease clock.
+        lease: the thresholds.
+        due: an earlier deadline, where somebody asked before without proof (`policy.petitions`).
+    """
+    law = deadline(now, lease)
     return RemovalRequest(
         subject=subject,
         received_at=now,
         hidden_at=now,
-        erase_by=deadline(now, lease),
+        erase_by=law if due is None else min(law, due),
         held=held,
         consent_epoch=consent_epoch,
     )
 
 
-def owe_request(document: Document, now: Instant, lease: Lease) -> tuple[Document, Removal]:
+def owe_request(document: Document, now: Instant, lease: Lease, due: Instant | None = None) -> tuple[Document, Removal]:
     """Doom a document because its owner asked, and owe its erasure: certain, and unsafe from now on.
 
     Two laws hold: that of the request, and that of the last verification, after which the owner may have
@@ -172,13 +184,14 @@ def owe_request(document: Document, now: Instant, lease: Lease) -> tuple[Documen
         document: in whatever state.
         now: the lease clock, when the request came.
         lease: the thresholds.
+        due: an earlier deadline of the request, or None.
     """
     hidden_at = document.hidden_at if document.hidden_at is not None else now
     doomed = replace(document, state=DocumentState.DOOMED, hidden_at=hidden_at)
     owed = owe_document(doomed, Reason.OWNER_REQUEST, now, lease, Stage.CONFIRMED, CERTIFICATE)
     by_lease = owed.erase_by
-    by_request = deadline(now, lease)
-    return doomed, replace(owed, erase_by=by_lease if now < by_lease else by_request)
+    by_request = deadline(now, lease) if due is None else min(due, deadline(now, lease))
+    return doomed, replace(owed, erase_by=min(by_lease, by_request) if now < by_lease else by_request)
 
 
 def withdrawn(request: RemovalRequest, now: Instant) -> RemovalRequest:

@@ -21,6 +21,7 @@ from ipsync.ports.absences import AbsenceChanges, AbsenceView
 from ipsync.ports.comparison import ComparisonView
 from ipsync.ports.future import FutureChanges, FutureView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
+from ipsync.ports.petitions import PetitionChanges, PetitionView
 from ipsync.ports.plans import PlanChanges, PlanView
 from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
@@ -123,7 +124,7 @@ class AccountFigures:
     open_removals: int = 0
 
 
-class View(ComparisonView, RequestView, LedgerView, AbsenceView, FutureView, PlanView, Protocol):
+class View(ComparisonView, RequestView, PetitionView, LedgerView, AbsenceView, FutureView, PlanView, Protocol):
     """One consistent reading of the catalog."""
 
     def account(self, account_id: int) -> Account | None:
@@ -260,7 +261,9 @@ class View(ComparisonView, RequestView, LedgerView, AbsenceView, FutureView, Pla
         ...
 
 
-class Transaction(View, RequestChanges, LedgerWriting, AbsenceChanges, FutureChanges, PlanChanges, Protocol):
+class Transaction(
+    View, RequestChanges, PetitionChanges, LedgerWriting, AbsenceChanges, FutureChanges, PlanChanges, Protocol
+):
     """One unit of work: all of it or nothing, and durable when `write` returns."""
 
     def put_account(self, account: Account) -> None:

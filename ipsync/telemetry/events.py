@@ -82,6 +82,7 @@ class Event(StrEnum):
     REMOVAL_GONE = "removal.gone", "bytes and personal text are gone"
     REMOVAL_WITHDRAWN = "removal.withdrawn", "a suspicion proved false"
     REMOVAL_FAILED = "removal.failed", "an erasure could not be done and is tried again"
+    REMOVAL_PETITIONED = "removal.petitioned", "somebody asked for a removal without proof; the operator decides"
     REMOVAL_REQUESTED = "removal.requested", "an owner's request was taken in; what it names is hidden"
     REMOVAL_REQUEST_ENDED = "removal.request-ended", "an owner's request stands no more"
     REMOVAL_BREACH = "removal.breach", "something was erased later than the law allows"

@@ -54,6 +54,7 @@ JOBS = (
     "orphans",
     "policy",
     "intake",
+    "petitions",
     "requests",
     "health",
     "history",
