@@ -48,7 +48,7 @@ from ipsync.ports.source import Source
 from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
-from ipsync.web import Operator, WebParts
+from ipsync.web import Operator, WebJobs, WebParts, cookie_key
 
 _CHECK_SECONDS = 30.0
 """How long a start may look at the database alone."""
@@ -266,6 +266,7 @@ def web_parts(
     settings: Settings,
     readiness: Callable[[], Awaitable[Sequence[str]]],
     on_damage: Callable[[ContentKey], None],
+    nudge: Callable[[str], None],
 ) -> WebParts:
     """What the web server is given.
 
@@ -276,7 +277,9 @@ def web_parts(
         settings: the admin token, and where members' pages are.
         readiness: what keeps the daemon from being ready.
         on_damage: told of stored files that are not what was stored.
+        nudge: has a job of this name run soon.
     """
+    secrets = settings.secrets
     return WebParts(
         catalog=base.catalog,
         store=base.store,
@@ -286,9 +289,12 @@ def web_parts(
         metrics=base.metrics,
         readiness=readiness,
         on_damage=on_damage,
-        admin_token=settings.secrets.admin_token.reveal(),
+        admin_token=secrets.admin_token.reveal(),
         stamp=base.stamp,
         site_url=site_of(settings.api.authorize_url),
+        public_url=settings.web.public_url,
+        cookie_key=cookie_key(secrets.state_key_bytes(), secrets.admin_token.reveal().encode()),
+        jobs=lambda: WebJobs(works().accounts, works().requests, nudge),
     )
 
 

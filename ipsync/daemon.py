@@ -213,7 +213,15 @@ class Daemon:
 
     async def _listen(self, base: Base) -> tuple[WebServer, str]:
         settings = self._settings
-        parts = web_parts(base, self._current_works, self._current_operator, settings, self._readiness, self._damaged)
+        parts = web_parts(
+            base,
+            self._current_works,
+            self._current_operator,
+            settings,
+            self._readiness,
+            self._damaged,
+            self._nudge,
+        )
         web = WebServer(parts)
         try:
             return web, await web.start(settings.web.host, settings.web.port)
@@ -272,8 +280,12 @@ class Daemon:
     def _damaged(self, key: ContentKey) -> None:
         """A stored file is not what was stored: have it erased and fetched anew."""
         _log.error(Event.STORE_DAMAGED, "A stored file is damaged; it is fetched anew.", document_id=key.document_id)
+        self._nudge("orphans")
+
+    def _nudge(self, job: str) -> None:
+        """Have a job run soon; while nothing runs, the next start does it all the same."""
         if self._schedule is not None:
-            self._schedule.nudge("orphans")
+            self._schedule.nudge(job)
 
     async def _readiness(self) -> list[str]:
         """Why the daemon is not ready; empty when it is."""

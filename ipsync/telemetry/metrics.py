@@ -61,7 +61,10 @@ JOBS = (
     "admission",
 )
 MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
-ROUTES = ("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media")
+ROUTES = (
+    *("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media"),
+    *("connect", "me", "removals", "status"),
+)
 REASONS = tuple(reason.value for reason in Reason)
 
 _AGES_SECONDS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 57600, 72000, 79200, 82800, 86400)

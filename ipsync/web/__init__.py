@@ -1,12 +1,13 @@
 """The HTTP server: probes, the privacy page, documents and files for applications.
 
 The only room for the server half of aiohttp and for jinja2. It reads; what is shown is decided by
-`policy` on every answer, and nothing here changes the catalog or the store.
+`policy` on every answer. What a member or an owner asks for is done by jobs, nothing by a handler itself.
 """
 
 from ipsync.web.app import build_app
 from ipsync.web.connections import Limits
-from ipsync.web.parts import Operator, WebParts
+from ipsync.web.parts import Operator, WebJobs, WebParts
 from ipsync.web.server import WebServer
+from ipsync.web.sessions import cookie_key
 
-__all__ = ["Limits", "Operator", "WebParts", "WebServer", "build_app"]
+__all__ = ["Limits", "Operator", "WebJobs", "WebParts", "WebServer", "build_app", "cookie_key"]

@@ -1,7 +1,6 @@
 """Routes, and the one gate every request passes: who asks, what went wrong, what is counted."""
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -10,26 +9,28 @@ from aiohttp.typedefs import Handler
 
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.telemetry import Event, get_log
+from ipsync.web import documents, media, pages, privacy, probes
 from ipsync.web.answers import failure_answer, wants_html
-from ipsync.web.authentication import AdminToken, Authenticator, Door, FailureLimit
+from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit
 from ipsync.web.connections import Connection
 from ipsync.web.cursors import Cursors
-from ipsync.web.documents import CURSORS, SHOWCASE, list_documents, show_document
+from ipsync.web.documents import CURSORS, SHOWCASE
 from ipsync.web.failures import WebFailure, from_http, unavailable
 from ipsync.web.figures import NUMBERS, Numbers
 from ipsync.web.headers import protect
-from ipsync.web.media import OPENER, SHIPMENTS, left_of, send_media
+from ipsync.web.media import OPENER, SHIPMENTS, left_of
 from ipsync.web.opening import Opener
-from ipsync.web.pages import STYLE, TEMPLATES, load_style, load_templates, page_answer, style
+from ipsync.web.pages import STYLE, TEMPLATES, load_style, load_templates, page_answer
 from ipsync.web.parts import PARTS, WebParts
-from ipsync.web.privacy import privacy, privacy_json
-from ipsync.web.probes import healthz, metrics, readyz
+from ipsync.web.place import PLACE, Place, is_loopback
 from ipsync.web.sending import Shipments
+from ipsync.web.sessions import SESSIONS, Sessions
 from ipsync.web.showing import Showcase
+from ipsync.web.throttle import THROTTLES, Throttles
 
 _log = get_log(__name__)
 
-DOOR = web.AppKey("DOOR", Door)
+_FOR_ALL = ("/v1/", "/media/", "/static/", "/.well-known/", "/metrics", "/healthz", "/readyz", "/privacy")
 
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
 
@@ -48,6 +49,9 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
         raise ValueError("no public pages without a privacy policy: set operator.privacy_policy")
     app = web.Application(middlewares=[_gate], client_max_size=1)
     app[PARTS] = parts
+    app[PLACE] = Place(parts.public_url)
+    app[SESSIONS] = Sessions(parts.cookie_key, parts.clock, app[PLACE])
+    app[THROTTLES] = Throttles(parts.clock)
     app[SHOWCASE] = Showcase(parts.catalog, parts.stamp)
     app[NUMBERS] = Numbers(parts.catalog, parts.clock)
     app[CURSORS] = Cursors(parts.admin_token)
@@ -58,30 +62,9 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     app[STYLE] = load_style()
     app.on_response_prepare.append(_protect)
     app.cleanup_ctx.append(_watch_shipments)
-    app.add_routes(
-        [
-            web.get("/metrics", metrics, name="metrics"),
-            web.get("/healthz", healthz, name="healthz"),
-            web.get("/readyz", readyz, name="readyz"),
-            web.get("/privacy", privacy, name="privacy"),
-            web.get("/privacy.json", privacy_json, name="privacy-json"),
-            web.get("/static/style.css", style, name="static"),
-            web.get("/v1/documents", _guarded(list_documents), name="documents"),
-            web.get(r"/v1/documents/{document:[1-9]\d{0,18}}", _guarded(show_document), name="document"),
-            web.get(r"/media/{document:[1-9]\d{0,18}}/{rendition:[a-z0-9]+}", _guarded(send_media), name="media"),
-        ]
-    )
+    for face in (probes, privacy, pages, documents, media):
+        app.add_routes(face.routes())
     return app
-
-
-def _guarded(handler: Handler) -> Handler:
-    """Answer only those with a token."""
-
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        await request.app[DOOR].admit(request.remote or "", request.headers.get("Authorization", ""))
-        return await handler(request)
-
-    return guarded
 
 
 @web.middleware
@@ -91,6 +74,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.protocol.head_received()
     try:
         _refuse_strangers(request, parts)
+        if _is_for_people(request):
+            request.app[PLACE].check_host(request)
         answer = await handler(request)
     except WebFailure as failure:
         answer = _failed(request, failure)
@@ -101,6 +86,11 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = _failed(request, unavailable())
     parts.metrics.count_http(_route(request), answer.status)
     return answer
+
+
+def _is_for_people(request: web.Request) -> bool:
+    """Whether the answer is for a browser that may have a session with us, and not the same for everybody."""
+    return request.match_info.http_exception is None and not request.path.startswith(_FOR_ALL)
 
 
 def _failed(request: web.Request, failure: WebFailure) -> web.Response:
@@ -120,25 +110,13 @@ def _refuse_strangers(request: web.Request, parts: WebParts) -> None:
         raise WebFailure(403, "testing-only", "This application is being tested and answers only its own machine.")
 
 
-def is_loopback(address: str) -> bool:
-    """Whether a peer's address is this machine; a peer without one came through a local socket."""
-    if not address:
-        return True
-    try:
-        peer = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
-    return (mapped or peer).is_loopback
-
-
 def _route(request: web.Request) -> str:
-    name = request.match_info.route.name or ""
-    return "privacy" if name == "privacy-json" else name
+    """Give the word a request is counted under: routes of one face share the first word of their names."""
+    return (request.match_info.route.name or "").partition("-")[0]
 
 
-async def _protect(_request: web.Request, response: web.StreamResponse) -> None:
-    protect(response.headers)
+async def _protect(request: web.Request, response: web.StreamResponse) -> None:
+    protect(response.headers, is_encrypted=request.app[PLACE].is_encrypted)
 
 
 async def _watch_shipments(app: web.Application) -> AsyncIterator[None]:

@@ -10,6 +10,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
 from ipsync.policy.instants import MINUTE, SECOND, Instant
 from ipsync.ports.clock import Clock
 from ipsync.telemetry import Event, get_log
@@ -154,3 +157,16 @@ class Door:
             )
         self._limit.succeeded(address)
         return caller
+
+
+DOOR = web.AppKey("DOOR", Door)
+
+
+def guarded(handler: Handler) -> Handler:
+    """Answer only those with a token."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await request.app[DOOR].admit(request.remote or "", request.headers.get("Authorization", ""))
+        return await handler(request)
+
+    return answer

@@ -14,6 +14,7 @@ from ipsync.policy.instants import rfc3339
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
 from ipsync.web.answers import json_answer
+from ipsync.web.authentication import guarded
 from ipsync.web.cursors import Cursors
 from ipsync.web.failures import bad_request, not_found
 from ipsync.web.parts import PARTS
@@ -60,6 +61,14 @@ async def show_document(request: web.Request) -> web.StreamResponse:
     if held is None or not may_show(held, rules, parts.clock.now()):
         raise not_found()
     return json_answer(summary(held, rules.lease, parts.site_url) | details(held.document))
+
+
+def routes() -> list[web.RouteDef]:
+    """What applications read of documents."""
+    return [
+        web.get("/v1/documents", guarded(list_documents), name="documents"),
+        web.get(r"/v1/documents/{document:[1-9]\d{0,18}}", guarded(show_document), name="document"),
+    ]
 
 
 def summary(held: Held, lease: Lease, site_url: str) -> dict[str, Any]:

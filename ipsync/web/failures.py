@@ -40,7 +40,7 @@ def unavailable() -> WebFailure:
 _OF_STATUS = {
     400: ("bad-request", "The request is not well formed."),
     404: ("not-found", "There is nothing here."),
-    405: ("method-not-allowed", "Only GET and HEAD are answered here."),
+    405: ("method-not-allowed", "That cannot be done here."),
     413: ("too-large", "The request is too large."),
     417: ("expectation-failed", "That expectation cannot be met."),
 }

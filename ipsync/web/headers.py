@@ -1,11 +1,40 @@
 """What every answer carries, whatever it holds (F33, F37): nothing is guessed, framed, or kept by default."""
 
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 
 SERVER = "ipsync"
 NO_STORE = "private, no-store"
 CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
-PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+YEAR_OF_HTTPS = "max-age=31536000"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a page loads or does beyond showing words; everything else is forbidden to it.
+
+    Attributes:
+        forms: it holds forms that are sent to us.
+        leads_to: other sites where a form of it may end by our redirection, e.g. ipernity's own page.
+        images: it shows pictures of ours.
+        scripts: it runs scripts of ours from `/static`, and listens to us.
+    """
+
+    forms: bool = False
+    leads_to: tuple[str, ...] = ()
+    images: bool = False
+    scripts: bool = False
+
+
+def page_policy(needs: Needs) -> str:
+    """Write the content security policy of a page: nothing inline, nothing from elsewhere."""
+    rules = ["default-src 'none'", "style-src 'self'"]
+    rules += ["img-src 'self'"] if needs.images else []
+    rules += ["script-src 'self'", "connect-src 'self'"] if needs.scripts else []
+    actions = " ".join(("'self'", *needs.leads_to)) if needs.forms else "'none'"
+    rules += ["base-uri 'none'", f"form-action {actions}", "frame-ancestors 'none'"]
+    return "; ".join(rules)
+
 
 _DEFAULTS = (
     ("Cache-Control", NO_STORE),
@@ -17,10 +46,17 @@ _DEFAULTS = (
 )
 
 
-def protect(headers: MutableMapping[str, str]) -> None:
-    """Add what `headers` does not say itself."""
+def protect(headers: MutableMapping[str, str], *, is_encrypted: bool = False) -> None:
+    """Add what `headers` does not say itself.
+
+    Args:
+        headers: of an answer.
+        is_encrypted: whether members reach us by https; then browsers are told to come no other way.
+    """
     # aiohttp has named itself and its version here already: nobody's business.
     headers["Server"] = SERVER
+    if is_encrypted:
+        headers["Strict-Transport-Security"] = YEAR_OF_HTTPS
     for name, value in _DEFAULTS:
         if name not in headers:
             headers[name] = value

@@ -15,6 +15,7 @@ from ipsync.policy.documents import RENDITIONS, Rendition
 from ipsync.policy.instants import SECOND, Duration
 from ipsync.ports.store import ContentKey, NotStored
 from ipsync.telemetry import Event, get_log
+from ipsync.web.authentication import guarded
 from ipsync.web.documents import SHOWCASE, document_link, license_of, owner
 from ipsync.web.failures import WebFailure, not_found
 from ipsync.web.opening import Damaged, Opened, Opener
@@ -70,6 +71,11 @@ async def send_media(request: web.Request) -> web.StreamResponse:
         raise not_found()
     with request.app[SHIPMENTS].shipment(Item(document_id, name, rendition.digest or b"")) as shipment:
         return await shipment.send(request, status, headers, opened, end)
+
+
+def routes() -> list[web.RouteDef]:
+    """Files, for applications."""
+    return [web.get(r"/media/{document:[1-9]\d{0,18}}/{rendition:[a-z0-9]+}", guarded(send_media), name="media")]
 
 
 def left_of(showcase: Showcase, parts: WebParts) -> Callable[[Collection[Item]], Awaitable[Mapping[Item, float]]]:

@@ -1,10 +1,13 @@
-"""What the web server is given: ports, policy and facts, as values; no handler knows anything else."""
+"""What the web server is given: ports, policy, facts and the jobs it may have done; no handler knows anything else."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from ipsync.jobs.accounts import Accounts
+from ipsync.jobs.requests import Requests
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog
 from ipsync.ports.clock import Clock
@@ -28,6 +31,21 @@ class Operator:
     awaiting_validation: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class WebJobs:
+    """What members and owners can have done through pages.
+
+    Attributes:
+        accounts: lets members in and go.
+        requests: takes in what owners ask.
+        nudge: has a job of this name run soon.
+    """
+
+    accounts: Accounts
+    requests: Requests
+    nudge: Callable[[str], None]
+
+
 def no_stamp() -> int | None:
     """Say that nobody knows whether something was committed."""
     return None
@@ -45,6 +63,9 @@ class WebParts:
         stamp: changes with every commit to the catalog; without one, every request reads it.
         admin_token: opens `/v1` and `/media`; "" opens nothing.
         site_url: where members' pages are, without a slash at the end.
+        public_url: under which members reach us, without a slash at the end; "" while only this machine does.
+        cookie_key: signs the cookies of sessions; a random one ends them all with the process.
+        jobs: gives what can be had done, in force now; None where pages only show.
     """
 
     catalog: Catalog
@@ -58,6 +79,9 @@ class WebParts:
     admin_token: str = field(repr=False)
     stamp: Callable[[], int | None] = no_stamp
     site_url: str = "https://www.ipernity.com"
+    public_url: str = ""
+    cookie_key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(32))
+    jobs: Callable[[], WebJobs] | None = None
 
 
 PARTS = web.AppKey("PARTS", WebParts)

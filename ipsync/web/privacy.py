@@ -67,6 +67,14 @@ async def privacy_json(request: web.Request) -> web.StreamResponse:
     return json_answer(await facts(request))
 
 
+def routes() -> list[web.RouteDef]:
+    """The policy, for people and for programs."""
+    return [
+        web.get("/privacy", privacy, name="privacy"),
+        web.get("/privacy.json", privacy_json, name="privacy-json"),
+    ]
+
+
 async def facts(request: web.Request) -> dict[str, Any]:
     """Gather what the page tells. `now` is null while the catalog cannot be read; the rest holds all the same."""
     parts = request.app[PARTS]

@@ -29,3 +29,12 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     """`GET /metrics`: everything, as Prometheus reads it."""
     text, content_type = request.app[PARTS].metrics.render()
     return web.Response(body=text, headers={"Content-Type": content_type})
+
+
+def routes() -> list[web.RouteDef]:
+    """What machines look at."""
+    return [
+        web.get("/metrics", metrics, name="metrics"),
+        web.get("/healthz", healthz, name="healthz"),
+        web.get("/readyz", readyz, name="readyz"),
+    ]

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from ipsync.policy.instants import MINUTE, SECOND
-from ipsync.web.app import is_loopback
 from ipsync.web.authentication import AdminToken, FailureLimit
 from ipsync.web.parts import no_stamp
+from ipsync.web.place import is_loopback
 from tests.fakes.clock import FakeClock
 from tests.web.conftest import ADMIN, BEARER, START, serving
 
