@@ -29,6 +29,7 @@ from ipsync.jobs.details import Details
 from ipsync.jobs.drill import DrillRun
 from ipsync.jobs.drill_source import DrillSource
 from ipsync.jobs.expiry import Expiry
+from ipsync.jobs.feed import FeedKeeper
 from ipsync.jobs.grants import Grants
 from ipsync.jobs.leave import Leave
 from ipsync.jobs.media import Media
@@ -178,7 +179,7 @@ class Works:
 
     def nudges(self) -> list[Nudge]:
         """The job table: which job, how often, and what follows when it went well."""
-        window = self.rules.lease.window
+        base, window = self.base, self.rules.lease.window
         return [
             Nudge("expiry", period_of(window, 1440), self.expiry.run, then=("purge",)),
             Nudge("purge", period_of(window, 2880), self.purge.run),
@@ -193,7 +194,8 @@ class Works:
             Nudge("intake", period_of(window, 1440), self.requests.complete, then=("purge",)),
             Nudge("petitions", period_of(window, 288), self.petitions.run, then=("purge",)),
             Nudge("requests", period_of(window, 1), self.requests.run),
-            Nudge("history", period_of(window, 288), self.base.history.run),
+            Nudge("feed", period_of(window, 24), FeedKeeper(base.catalog, base.clock, self.settings.feed.keep).run),
+            Nudge("history", period_of(window, 288), base.history.run),
             Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),
         ]
 

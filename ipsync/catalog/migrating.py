@@ -70,7 +70,7 @@ def upgrade(url: str, base: Path) -> Upgraded:
     try:
         with gate, writing_engine(path, _BUSY_SECONDS).connect() as connection, connection.begin():
             before = schema.revision(connection)
-            if before is not None and before > schema.HEAD:
+            if before is not None and before not in schema.REVISIONS:
                 schema.demand_head(connection)
             if before != schema.HEAD:
                 _run_migrations(connection)

@@ -7,8 +7,11 @@ from sqlalchemy import Connection, inspect, text
 
 from ipsync.ports.catalog import CatalogOutdated
 
-HEAD = "0011"
-"""The newest revision in `migrations/versions`."""
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0011", "0007")
+"""Every revision in `migrations/versions`, in the order in which they are made; numbers need not follow each other."""
+
+HEAD = REVISIONS[-1]
+"""The newest of them."""
 
 _UPGRADE = "run `ipsync db upgrade`"
 
@@ -30,7 +33,7 @@ def demand_head(connection: Connection) -> None:
     found = revision(connection)
     if found is None:
         raise CatalogOutdated(f"the database has no tables yet: {_UPGRADE}")
-    if found > HEAD:
+    if found not in REVISIONS:
         raise CatalogOutdated(
             f"the database has schema {found}, made by a newer ipsync; this one knows {HEAD}: install the newer one"
         )

@@ -2,6 +2,7 @@
 
 from ipsync.catalog.absences import AbsenceReading, AbsenceWriting
 from ipsync.catalog.accounts import AccountReading, AccountWriting
+from ipsync.catalog.changes import ChangeReading, ChangeWriting
 from ipsync.catalog.comparing import ComparisonReading
 from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.future import FutureReading, FutureWriting
@@ -25,6 +26,7 @@ class SqlView(
     RenditionReading,
     RemovalReading,
     AbsenceReading,
+    ChangeReading,
     FigureReading,
     FutureReading,
     RecordReading,
@@ -42,6 +44,7 @@ class SqlTransaction(
     PetitionWriting,
     RenditionWriting,
     AbsenceWriting,
+    ChangeWriting,
     FigureReading,
     FutureWriting,
     RecordWriting,

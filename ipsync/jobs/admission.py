@@ -131,9 +131,10 @@ class Admission:
                 continue
             if account.state is AccountState.ACTIVE:
                 report.refused += 1
+                account = replace(account, state=AccountState.WAITING, retry_at=0)
+                # Hidden as a whole, in one change, before each of its documents is doomed.
+                tx.put_account(account)
                 report.documents += self._give_up(tx, account)
-                account = replace(account, state=AccountState.WAITING)
-                account = replace(account, retry_at=0)
             elif _same_words(account, refusal):
                 continue
             tx.put_account(replace(account, failure=refusal.words(), failures=0))

@@ -103,8 +103,8 @@ def forget_member(tx: Transaction, account: Account, state: AccountState, ended:
         ended: why the consent ended, for its record.
         now: the lease clock.
     """
+    tx.end_grant(account.account_id, now, ended)  # first: the feed tells when, by the consent's end
     tx.put_account(replace(account, state=state, username="", realname="", failure="", failures=0, retry_at=0))
-    tx.end_grant(account.account_id, now, ended)
     tx.drop_listings(account.account_id)
 
 

@@ -18,6 +18,7 @@ from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import Reason, Removal, Stage
 from ipsync.policy.tripwire import Tripwire
 from ipsync.ports.absences import AbsenceChanges, AbsenceView
+from ipsync.ports.changes import ChangeChanges, ChangeView
 from ipsync.ports.comparison import ComparisonView
 from ipsync.ports.future import FutureChanges, FutureView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
@@ -124,7 +125,17 @@ class AccountFigures:
     open_removals: int = 0
 
 
-class View(ComparisonView, RequestView, PetitionView, LedgerView, AbsenceView, FutureView, PlanView, Protocol):
+class View(
+    ComparisonView,
+    RequestView,
+    PetitionView,
+    LedgerView,
+    AbsenceView,
+    FutureView,
+    PlanView,
+    ChangeView,
+    Protocol,
+):
     """One consistent reading of the catalog."""
 
     def account(self, account_id: int) -> Account | None:
@@ -262,7 +273,15 @@ class View(ComparisonView, RequestView, PetitionView, LedgerView, AbsenceView, F
 
 
 class Transaction(
-    View, RequestChanges, PetitionChanges, LedgerWriting, AbsenceChanges, FutureChanges, PlanChanges, Protocol
+    View,
+    RequestChanges,
+    PetitionChanges,
+    LedgerWriting,
+    AbsenceChanges,
+    FutureChanges,
+    PlanChanges,
+    ChangeChanges,
+    Protocol,
 ):
     """One unit of work: all of it or nothing, and durable when `write` returns."""
 

@@ -24,6 +24,7 @@ from ipsync.settings.sections import (
     Api,
     Budget,
     Database,
+    Feed,
     Key,
     Log,
     Mirror,
@@ -63,6 +64,7 @@ class Settings:
     database: Database
     store: Store
     web: Web
+    feed: Feed
     log: Log
     secret_files: SecretFiles
     secrets: Secrets

@@ -343,6 +343,15 @@ class Web(Section):
         return addresses.is_loopback(self.host)
 
 
+class Feed(Section):
+    """What applications are told of changes (/v1/changes, webhooks)."""
+
+    keep: Annotated[Duration, BeforeValidator(units.duration(SECOND, 90 * DAY)), units.DURATION] = Field(
+        default=7 * DAY,
+        description="how long a change is kept; an application that was away longer reads everything anew",
+    )
+
+
 class Log(Section):
     """What the daemon tells about itself."""
 
@@ -386,6 +395,7 @@ SECTIONS: dict[str, type[Section]] = {
     "database": Database,
     "store": Store,
     "web": Web,
+    "feed": Feed,
     "log": Log,
     "secrets": SecretFiles,
 }

@@ -59,6 +59,8 @@ JOBS = (
     "health",
     "history",
     "admission",
+    "feed",
+    "webhooks",
 )
 MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
 ROUTES = (
