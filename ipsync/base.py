@@ -17,6 +17,7 @@ from ipsync.jobs.unaccounted import erase_unaccounted
 from ipsync.policy.instants import Instant
 from ipsync.ports.catalog import CatalogFailure, CatalogFull, Transaction, View
 from ipsync.ports.store import Erased
+from ipsync.process import REAPED, LastRun
 from ipsync.settings import Settings
 from ipsync.store import FileStore
 from ipsync.store.tombstones import TombstoneFile, tombstones_file
@@ -66,6 +67,11 @@ class Base:
     async def read_mark(self) -> ClockMark | None:
         """The newest mark that any process kept: the sign of life of the daemon."""
         return ClockMark.decode(await self.catalog.read(partial(_note, name=CLOCK_NOTE)))
+
+    def show_machine(self, settings: Settings) -> None:
+        """Show the room on the disk, the clocks, and when the reaper last looked."""
+        reaped_at = LastRun(settings.database.path, REAPED).at()
+        self.metrics.set_machine(self.store.free_bytes(), self.clock.behind(), reaped_at)
 
     async def close(self) -> None:
         """Close the database and the store."""

@@ -246,6 +246,7 @@ class Daemon:
         health = await read_health(base.catalog, base.clock, works.rules.lease, works.believed_requests_per_hour)
         self._health = health
         publish(health, base.metrics)
+        base.show_machine(self._settings)
         await works.look_at_budget()
         await base.save_clock()
         self._looked_at = asyncio.get_running_loop().time()

@@ -14,6 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+REAPED = "reaped"
+"""What `LastRun` calls a run of the reaper."""
+
 _PR_SET_DUMPABLE = 4
 _HOLDER_BYTES = 256
 _PAUSE_SECONDS = 0.1
@@ -170,3 +173,35 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError, AttributeError):  # a C library without prctl is no Linux
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+class LastRun:
+    """When something was done last, by a file beside the database whose time tells it; a full disk has room for that.
+
+    For what another process must see and no transaction should be needed for: that the reaper still looks.
+    """
+
+    def __init__(self, database: Path, what: str) -> None:
+        """Name the file.
+
+        Args:
+            database: the database's file.
+            what: a word of ours, e.g. "reaped".
+        """
+        self._path = database.with_name(f"{database.name}-{what}")
+
+    def mark(self) -> None:
+        """It was done now. Where the file cannot be written nobody is kept from working: the silence will tell."""
+        with suppress(OSError):
+            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.utime(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def at(self) -> int | None:
+        """The instant, in microseconds since the Unix epoch by the kernel's wall clock; None where it never was."""
+        try:
+            return self._path.stat(follow_symlinks=False).st_mtime_ns // 1000
+        except OSError:
+            return None

@@ -32,7 +32,7 @@ from ipsync.ports.catalog import (
     View,
 )
 from ipsync.ports.store import StoreFailure
-from ipsync.process import Holder, OneProcessLock
+from ipsync.process import REAPED, Holder, LastRun, OneProcessLock
 from ipsync.settings import Settings
 from ipsync.telemetry import Event, get_log
 
@@ -152,6 +152,8 @@ class Reaper:
                 report.failure = report.failure or str(failure)
         finally:
             self._lock.release()
+        if not dry_run and not report.failure:
+            LastRun(self._settings.database.path, REAPED).mark()
         return report
 
     async def _take_lock(self) -> bool:

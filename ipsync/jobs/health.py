@@ -32,6 +32,8 @@ class Health:
         job_runs: the newest run of each job.
         tripwires: mass disappearances that are not settled, newest first.
         sealed_until: when the first sealed document is erased unless it is verified before, or None.
+        petitions: requests without proof that wait for the operator.
+        ledger_entries: how many entries the ledger has.
     """
 
     at: Instant
@@ -44,6 +46,8 @@ class Health:
     job_runs: Mapping[str, JobRun]
     tripwires: Sequence[Tripwire] = ()
     sealed_until: Instant | None = None
+    petitions: int = 0
+    ledger_entries: int = 0
 
     @property
     def is_lawful(self) -> bool:
@@ -74,6 +78,7 @@ def _read(view: View, now: Instant, lease: Lease, requests_per_hour: float) -> H
         deadlines.append(figures.nearest_erase_by)
     late = view.documents_unverified_since(now - lease.gone_age, _COUNTED_AT_MOST, states=others)
     late += view.documents_unverified_since(now - lease.gone_age - lease.sealed_grace, _COUNTED_AT_MOST, states=only)
+    head = view.ledger_head()
     accounts: dict[AccountState, int] = {}
     for account in view.accounts():
         accounts[account.state] = accounts.get(account.state, 0) + 1
@@ -88,6 +93,8 @@ def _read(view: View, now: Instant, lease: Lease, requests_per_hour: float) -> H
         job_runs=view.job_runs(),
         tripwires=view.tripwires(),
         sealed_until=sealed_until(kept[0], lease) if kept else None,
+        petitions=view.waiting_petitions(),
+        ledger_entries=0 if head is None else head.sequence,
     )
 
 
@@ -105,6 +112,10 @@ def publish(health: Health, metrics: Metrics) -> None:
     metrics.set_utilization(health.plan.utilization)
     metrics.set_tripwires(len(health.tripwires))
     metrics.set_store_bytes(health.figures.stored_bytes)
+    metrics.set_account_states({state.value: number for state, number in health.accounts.items()})
+    metrics.set_open_removals({stage.value: number for stage, number in health.figures.open_removals.items()})
+    metrics.set_petitions(health.petitions)
+    metrics.set_ledger(health.ledger_entries)
 
 
 def status_line(health: Health) -> str:

@@ -24,6 +24,7 @@ from ipsync.store.disk import (
     directory,
     disk_errors,
     ensure_directory,
+    free_bytes,
     open_file,
     sync_directories,
     sync_file_system,
@@ -70,6 +71,13 @@ class FileStore:
             if descriptor >= 0:
                 os.close(descriptor)
         self._partials = self._root = -1
+
+    def free_bytes(self) -> int:
+        """How much room is left for us on the file system; 0 also when it has no inodes left, or cannot be asked."""
+        try:
+            return free_bytes(self._root)
+        except OSError:
+            return 0
 
     def receive(self, key: ContentKey) -> FileIncoming:
         """Begin a file, or take up a cut download of the same key; see `ports.store.ContentStore`."""

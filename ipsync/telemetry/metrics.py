@@ -4,16 +4,17 @@ Labels are our own words only: no account name, no id, no title, nothing ipernit
 is not declared here counts as `other`, so that no caller can open a label to the world.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 import ipsync
+from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Duration, Instant, seconds
-from ipsync.policy.removals import Reason
+from ipsync.policy.removals import OPEN_STAGES, Reason
 
 OTHER = "other"
 METHODS = (
@@ -67,6 +68,8 @@ ROUTES = (
     *("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media"),
     *("connect", "me", "removals", "status"),
 )
+ACCOUNT_STATES = tuple(state.value for state in AccountState)
+STAGES = tuple(stage.value for stage in OPEN_STAGES)
 REASONS = tuple(reason.value for reason in Reason)
 
 _AGES_SECONDS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 57600, 72000, 79200, 82800, 86400)
@@ -187,6 +190,33 @@ class Metrics:
             registry=registry,
         )
         self._store_bytes = Gauge("ipsync_store_bytes", "Bytes of files stored.", registry=registry)
+        self._store_free = Gauge(
+            "ipsync_store_free_bytes", "Room left on the file system of the store.", registry=registry
+        )
+        self._clock_behind = Gauge(
+            "ipsync_clock_behind_seconds",
+            "How far the wall clock lies behind the lease clock; more than a moment means that it was set back.",
+            registry=registry,
+        )
+        self._reaper_run = Gauge(
+            "ipsync_reaper_last_run_timestamp_seconds",
+            "When the reaper last looked and could do what it had to; 0 where it never did.",
+            registry=registry,
+        )
+        self._accounts = Gauge("ipsync_accounts", "Accounts, by state.", ["state"], registry=registry)
+        self._open_removals = Gauge(
+            "ipsync_removals_open", "Removals that are not done yet, by stage.", ["stage"], registry=registry
+        )
+        self._petitions = Gauge(
+            "ipsync_petitions_waiting",
+            "Requests for a removal, without proof of who asks, that wait for the operator.",
+            registry=registry,
+        )
+        self._ledger_entries = Gauge("ipsync_ledger_entries", "Entries of the ledger.", registry=registry)
+        for account_state in ACCOUNT_STATES:
+            self._accounts.labels(account_state).set(0)
+        for stage in STAGES:
+            self._open_removals.labels(stage).set(0)
         for state in STATES:
             self._documents.labels(state).set(0)
         for reason in REASONS:
@@ -250,6 +280,36 @@ class Metrics:
     def set_store_bytes(self, size_bytes: int) -> None:
         """Show how many bytes of files are stored."""
         self._store_bytes.set(size_bytes)
+
+    def set_machine(self, free_bytes: int, clock_behind: Duration, reaped_at: Instant | None) -> None:
+        """Show how the machine does.
+
+        Args:
+            free_bytes: room left on the file system of the store.
+            clock_behind: how far the wall clock lies behind the lease clock.
+            reaped_at: when the reaper last looked, or None.
+        """
+        self._store_free.set(free_bytes)
+        self._clock_behind.set(seconds(clock_behind))
+        self._reaper_run.set(0 if reaped_at is None else seconds(reaped_at))
+
+    def set_account_states(self, counts: Mapping[str, int]) -> None:
+        """Show how many accounts are in each of `ACCOUNT_STATES`."""
+        for state in ACCOUNT_STATES:
+            self._accounts.labels(state).set(counts.get(state, 0))
+
+    def set_open_removals(self, counts: Mapping[str, int]) -> None:
+        """Show how many removals are in each of `STAGES`."""
+        for stage in STAGES:
+            self._open_removals.labels(stage).set(counts.get(stage, 0))
+
+    def set_petitions(self, waiting: int) -> None:
+        """Show how many petitions wait for the operator."""
+        self._petitions.set(waiting)
+
+    def set_ledger(self, entries: int) -> None:
+        """Show how many entries the ledger has."""
+        self._ledger_entries.set(entries)
 
     def set_job_success(self, job: str, ended_at: Instant) -> None:
         """Show when `job` last ended well."""

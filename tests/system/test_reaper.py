@@ -20,7 +20,7 @@ import pytest
 from ipsync import base
 from ipsync.clock import SystemClock
 from ipsync.policy.reaping import Keeper
-from ipsync.process import OneProcessLock
+from ipsync.process import REAPED, LastRun, OneProcessLock
 from ipsync.reaper import Reaper, ReapReport
 from ipsync.settings import load
 from tests.fakes.command_line import ROOT, ipsync
@@ -116,9 +116,14 @@ def test_F29_what_is_overdue_goes_while_no_daemon_runs(mirror: SiteMirror) -> No
 
 def test_what_is_not_overdue_stays(mirror: SiteMirror) -> None:
     stored = mirror.files()
+    looked = LastRun(mirror.folder / "ipsync.db", REAPED)
+    reap(mirror, "--dry-run")
+    assert looked.at() is None
     code, done = reap(mirror)
     assert (code, done["daemon"], done["late"], done["erased"]) == (0, "nobody", False, 0)
     assert mirror.files() == stored
+    # The daemon shows it to Prometheus, so that a silent reaper is noticed.
+    assert looked.at() is not None
 
 
 def test_people_are_told_in_words(mirror: SiteMirror) -> None:

@@ -36,6 +36,13 @@ ADDED = {
     "ipsync_media_downloads_total": ("counter", {"outcome"}),
     "ipsync_media_bytes_total": ("counter", set()),
     "ipsync_http_requests_total": ("counter", {"route", "status"}),
+    "ipsync_store_free_bytes": ("gauge", set()),
+    "ipsync_clock_behind_seconds": ("gauge", set()),
+    "ipsync_reaper_last_run_timestamp_seconds": ("gauge", set()),
+    "ipsync_accounts": ("gauge", {"state"}),
+    "ipsync_removals_open": ("gauge", {"stage"}),
+    "ipsync_petitions_waiting": ("gauge", set()),
+    "ipsync_ledger_entries": ("gauge", set()),
 }
 
 
@@ -59,6 +66,11 @@ def use_everything(metrics, word):
     metrics.set_store_bytes(1234)
     metrics.set_job_success("sync", 1_700_000_000 * SECOND)
     metrics.set_job_success(word, 1)
+    metrics.set_machine(10**9, SECOND, None)
+    metrics.set_account_states({"active": 3, word: 1})
+    metrics.set_open_removals({"suspected": 2, word: 1})
+    metrics.set_petitions(1)
+    metrics.set_ledger(17)
     metrics.count_media("stored", 100)
     metrics.count_media(word, 0)
     metrics.count_http("media", 206)
@@ -120,6 +132,13 @@ def test_a_rate_can_be_asked_for_before_anything_happened(metrics):
     assert value(metrics, "ipsync_deadline_breaches_total") == 0
     assert all(value(metrics, "ipsync_removals_total", reason=reason.value) == 0 for reason in Reason)
     assert value(metrics, "ipsync_documents", state="live") == 0
+
+
+def test_the_machine_is_told_in_base_units(metrics):
+    metrics.set_machine(5_000, 90 * SECOND, 1_700_000_000 * SECOND)
+    assert value(metrics, "ipsync_store_free_bytes") == 5_000
+    assert value(metrics, "ipsync_clock_behind_seconds") == 90
+    assert value(metrics, "ipsync_reaper_last_run_timestamp_seconds") == 1_700_000_000
 
 
 def test_two_daemons_in_one_process_do_not_mix():
