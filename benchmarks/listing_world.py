@@ -277,17 +277,22 @@ class VirtualMirror:
 
     def _hide(self, key: ListingKey, proven: Iterable[Instant], unnamed: Iterable[Instant]) -> None:
         truth, copies = self.truth[key], self.copies[key]
-        inside = set(proven)
-        for posted in {*inside, *unnamed}:
+        suspects, gone = {*proven, *unnamed}, 0
+        for posted in suspects:
             self.counts.confirmations += 1
             if truth.has(posted):
                 self.counts.false_alarms += 1
                 copies.verified[posted] = self.now
                 continue
             copies.drop(posted)
+            gone += 1
             removed_at = self.removed_at.pop((key, posted), None)
             if removed_at is not None:
                 self.counts.latencies.append(self.now - removed_at)
+        if gone and copies.listing is not None:
+            removals = copies.listing.removals.confirmed(gone, together=len(suspects))
+            copies.listing = replace(copies.listing, removals=removals)
+            self.planner.lost(key, removals)
 
     # what is to be seen
 

@@ -74,10 +74,10 @@ class _Population:
         for number, (size, rate) in enumerate(zip(self.sizes, self.rates, strict=True), 1):
             spread = number * 997
             key = mirror.settled(number, size, at)
-            seen = RemovalRate().observed(0, mirror.now - WATCHED)
+            seen = RemovalRate().watched(mirror.now - WATCHED)
             for day in range(1, WATCHED // DAY + 1):
-                seen = seen.observed(_poisson(rate * 24, random), mirror.now - WATCHED + day * DAY)
-            mirror.planner.state(key).removals = seen
+                seen = seen.watched(mirror.now - WATCHED + day * DAY).confirmed(_poisson(rate * 24, random))
+            mirror.planner.lost(key, seen)
             if days:
                 mirror.removals(key, rate, mirror.now + days * DAY, random)
         return mirror

@@ -22,6 +22,12 @@ _DOCUMENT = table("document")
 _OF_LISTING = (_PAGE.c.account_id == bindparam("of_account"), _PAGE.c.visibility == bindparam("of_visibility"))
 _PAGES = select(_PAGE).where(*_OF_LISTING).order_by(_PAGE.c.page)
 _ONE_PAGE = select(_PAGE).where(*_OF_LISTING, _PAGE.c.page == bindparam("number"))
+_ONE_LISTING = select(_LISTING).where(
+    _LISTING.c.account_id == bindparam("of_account"), _LISTING.c.visibility == bindparam("of_visibility")
+)
+_RATES = select(
+    _LISTING.c.account_id, _LISTING.c.visibility, _LISTING.c.removals, _LISTING.c.watched_hours, _LISTING.c.watched_at
+).where(_LISTING.c.watched_at >= bindparam("since"))
 _PUT_LISTING, _PUT_PAGE = upsert(_LISTING), upsert(_PAGE)
 _PAGES_READ = select(_PAGE.c.account_id, _PAGE.c.visibility, func.count().label("pages")).group_by(
     _PAGE.c.account_id, _PAGE.c.visibility
@@ -49,6 +55,16 @@ class PlanReading(Handle):
         # A row that cannot be read is passed over: what it knew is learned again.
         found = readable(self._rows(select(_LISTING)), _listing, lambda _row: None)
         return {listing.key: listing for listing in found if listing is not None}
+
+    def listing_plan(self, key: ListingKey) -> ListingKnowledge | None:
+        """What planning knows of one listing."""
+        rows = self._rows(_ONE_LISTING, of_account=key.account_id, of_visibility=int(key.visibility))
+        return next(iter(readable(rows, _listing, lambda _row: None)), None)
+
+    def removal_rates(self, since: Instant) -> dict[ListingKey, RemovalRate]:
+        """How often documents go, of the listings that were watched or lost something at `since` or later."""
+        found = readable(self._rows(_RATES, since=since), _removal_rate, lambda _row: None)
+        return dict(entry for entry in found if entry is not None)
 
     def page_plans(self, key: ListingKey) -> list[PageKnowledge]:
         """What planning knows of the pages of a listing, by page."""
@@ -127,6 +143,11 @@ class PlanWriting(PlanReading):
 
 def _pages_read(row: AnyRow) -> tuple[ListingKey, int]:
     return ListingKey(row.account_id, Visibility(row.visibility)), int(row.pages)
+
+
+def _removal_rate(row: AnyRow) -> tuple[ListingKey, RemovalRate] | None:
+    key = ListingKey(row.account_id, Visibility(row.visibility))
+    return key, RemovalRate(row.removals, row.watched_hours, row.watched_at)
 
 
 def _listing(row: AnyRow) -> ListingKnowledge | None:

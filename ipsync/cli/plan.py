@@ -118,12 +118,11 @@ def _positive(text: str) -> float:
 
 
 async def _look(works: "Works", asked: _Asked) -> _Shown:
-    from ipsync.jobs.admission import candidates, listed_loads
+    from ipsync.jobs.admission import candidates, listed_loads, usual_rate
     from ipsync.policy.admission import Candidate, Capacity, decide
     from ipsync.policy.forecast import alike, forecast
     from ipsync.policy.lease import Lease
     from ipsync.policy.planner import Cadence
-    from ipsync.policy.planner.removal_rate import USUAL_PER_DOCUMENT_HOUR
 
     await works.look_at_budget()
     rules = works.rules
@@ -134,13 +133,13 @@ async def _look(works: "Works", asked: _Asked) -> _Shown:
     allowed = works.believed_requests_per_hour if asked.budget is None else asked.budget
     capacity = Capacity(allowed, lease, outage)
     wanted = rules.view.visibility
-    loads, everyone, accounts = await works.base.catalog.read(
-        lambda view: (listed_loads(view, wanted), candidates(view, wanted), view.accounts())
+    loads, everyone, accounts, usual = await works.base.catalog.read(
+        lambda view: (listed_loads(view, wanted), candidates(view, wanted), view.accounts(), usual_rate(view))
     )
     names = {account.account_id: account.username for account in accounts}
     if asked.accounts is not None:
         documents = asked.documents or _mean_documents(loads)
-        loads = alike(asked.accounts, documents, USUAL_PER_DOCUMENT_HOUR)
+        loads = alike(asked.accounts, documents, usual)
         everyone = [Candidate(load.account_id, load.pages, False, False, 0.0, 0) for load in loads]
     decision = decide(everyone, capacity)
     kept = [load for load in loads if load.account_id not in decision.refused]
@@ -173,6 +172,8 @@ def _as_json(shown: _Shown) -> dict[str, Any]:
                 "period_seconds": seconds(one.period),
                 "worst_detection_seconds": seconds(one.worst_detection),
                 "mean_detection_seconds": seconds(one.mean_detection),
+                "removals_per_day": one.removals_per_day,
+                "removals_learned": one.learned,
                 "documents_that_fit": one.documents_that_fit,
             }
             for one in found.accounts
@@ -195,6 +196,7 @@ def _as_json(shown: _Shown) -> dict[str, Any]:
             "utilization": found.utilization,
             "most_utilization": found.most_utilization,
             "mean_detection_seconds": seconds(found.mean_detection),
+            "removals_per_day": found.removals_per_day,
             "worst_wait_seconds": seconds(found.worst_wait),
             "documents_that_fit": found.documents_that_fit,
         },
@@ -216,6 +218,7 @@ def _print(shown: _Shown) -> None:
                 "read every",
                 "noticed, mean",
                 "worst",
+                "removals a month",
                 "room for",
             ),
             [_row(shown, one) for one in found.accounts],
@@ -244,8 +247,27 @@ def _row(shown: _Shown, one: "AccountForecast") -> tuple[object, ...]:
         session.span(one.period),
         session.span(one.mean_detection),
         session.span(one.worst_detection),
+        _a_month(one.removals_per_day) + ("" if one.learned else ", usual"),
         f"{one.documents_that_fit:,} more",
     )
+
+
+def _a_month(removals_per_day: float) -> str:
+    monthly = 30 * removals_per_day
+    return f"{monthly:,.0f}" if monthly >= 10 else f"{monthly:.2g}"
+
+
+def _removals(found: "Forecast") -> str:
+    """How many are expected, and what that is known by."""
+    learned, members = sum(one.learned for one in found.accounts), len(found.accounts)
+    if not members:
+        return "-"
+    expected = f"{_a_month(found.removals_per_day)} a month expected, "
+    if learned == members:
+        return expected + "as was learned of each account"
+    if learned:
+        return expected + f"as was learned of {session.counted(learned, 'account')}, and is usual for the others"
+    return expected + "as is usual: too little was seen of these accounts"
 
 
 def _facts(shown: _Shown) -> list[tuple[str, str]]:
@@ -270,5 +292,6 @@ def _facts(shown: _Shown) -> list[tuple[str, str]]:
             "read again within",
             f"{session.span(found.worst_wait)}; a copy is served for {session.span(lease.serve_age)} at most",
         ),
+        ("removals", _removals(found)),
         ("noticed", f"after {session.span(found.mean_detection)} on average" if found.pages else "-"),
     ]

@@ -15,7 +15,7 @@ from ipsync.policy.forecast import ListedLoad
 from ipsync.policy.instants import Instant
 from ipsync.policy.listings import Listing
 from ipsync.policy.planner import ListingKey
-from ipsync.policy.planner.removal_rate import USUAL_PER_DOCUMENT_HOUR
+from ipsync.policy.planner.removal_rate import RemovalRate, pooled
 from ipsync.policy.removals import Reason
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction, View
@@ -205,13 +205,33 @@ def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
         wanted: the privacy levels that are mirrored.
     """
     known = {(listing.account_id, listing.visibility): listing for listing in view.listings()}
+    plans, usual = view.listing_plans(), usual_rate(view)
     found = []
     for account in view.accounts(_STATES):
         for visibility in sorted(wanted):
             listing = known.get((account.account_id, visibility)) or Listing(account.account_id, visibility)
-            removals = max(1, listing.total) * USUAL_PER_DOCUMENT_HOUR
-            found.append(ListedLoad(account.account_id, listing.total, listing.pages, removals))
+            plan = plans.get(ListingKey(account.account_id, visibility))
+            rate = RemovalRate() if plan is None else plan.removals
+            found.append(
+                ListedLoad(
+                    account_id=account.account_id,
+                    documents=listing.total,
+                    pages=listing.pages,
+                    removals_per_hour=rate.per_hour(listing.total, usual),
+                    counted=plan is None or plan.is_counted,
+                    learned=rate.is_learned(listing.total, usual),
+                )
+            )
     return found
+
+
+def usual_rate(view: View) -> float:
+    """A document's hourly chance to go, by what was learned of all listings.
+
+    Args:
+        view: the catalog.
+    """
+    return pooled((plan.removals, plan.total) for plan in view.listing_plans().values())
 
 
 def _put_off(tx: Transaction, account_id: int, until: Instant) -> None:

@@ -15,6 +15,7 @@ from ipsync.policy.accounts import SERVED_STATES, Account, Grant
 from ipsync.policy.documents import Document, DocumentState
 from ipsync.policy.instants import Instant
 from ipsync.policy.permission import bar, reason_for
+from ipsync.policy.planner import ListingKey
 from ipsync.policy.planning import next_try
 from ipsync.policy.removals import Reason, Removal, Stage, confirmed
 from ipsync.policy.rules import Rules
@@ -217,9 +218,24 @@ class Confirm:
         if current is None or current.stage is not Stage.SUSPECTED:
             return _Verdict.VOID
         tx.update_removals([confirmed(current, self._clock.now(), evidence, reason)])
+        _teach(tx, current, self._clock.now())
         doomed = [replace(entry, state=DocumentState.DOOMED) for entry in tx.documents([current.document_id]).values()]
         tx.update_documents(doomed)
         return _Verdict.CONFIRMED
+
+
+def _teach(tx: Transaction, removal: Removal, now: Instant) -> None:
+    """Let planning know that a listing has lost a document: who loses more is looked at more often (design §4).
+
+    Only what was missing from its listing counts: nothing else is found by looking at a listing more often.
+    """
+    certificate = tx.certificates_of([removal]).get(removal.removal_id)
+    if certificate is None:
+        return
+    plan = tx.listing_plan(ListingKey(removal.account_id, certificate.visibility))
+    if plan is not None:
+        removals = plan.removals.watched(now).confirmed(together=certificate.missing)
+        tx.put_listing_plan(replace(plan, removals=removals))
 
 
 def _find(view: View, now: Instant, known: Collection[int]) -> tuple[list[_Question], list[int]]:

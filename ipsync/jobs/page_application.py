@@ -76,6 +76,9 @@ def apply_read(
     span = reach(stretches)
     held = tx.documents_posted(key, *span, answer.sent_at) if span else []
     absence = missing(stretches, {document.document_id for document in answer.documents}, held)
+    kept = tx.listing_plan(key)
+    if kept is not None:
+        planner.lost(key, kept.removals)  # what was confirmed since, by whatever process, is not written over
     learned = planner.answered(read, page, absence, now)
     if learned is None:
         return None

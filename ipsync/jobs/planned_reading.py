@@ -44,6 +44,7 @@ class PlannedReading:
         self._standing: dict[ListingKey, _Standing] = {}
         self._accounts: dict[int, Account] = {}
         self._requests_per_hour = 0.0
+        self._rates_at: Instant = 0
         self.planner = self._empty()
 
     def _empty(self) -> Planner:
@@ -83,6 +84,10 @@ class PlannedReading:
         for key in self._standing.keys() - present:
             self.planner.drop(key)
             del self._standing[key]
+        for key, removals in view.removal_rates(self._rates_at).items():
+            self.planner.lost(key, removals)
+        # Who confirms may have looked at the clock a moment before it was written.
+        self._rates_at = now - self._rules.lease.window // TICKS_PER_WINDOW
 
     def next_read(self, now: Instant) -> tuple[Read, Account] | Wait:
         """What to read now, and whose it is."""

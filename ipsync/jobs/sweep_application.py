@@ -197,7 +197,7 @@ def _keep_plan(tx: Transaction, listing: Listing, pages: int) -> None:
     """From here on the planner reads the listing page by page: leave it what the sweep has seen."""
     key = ListingKey(listing.account_id, listing.visibility)
     tx.drop_page_plans_after(key, pages)
-    known = tx.listing_plans().get(key)
+    known = tx.listing_plan(key)
     read = with_cuts(tx.page_plans(key))
     tx.put_page_plans(key, read)
     tx.put_listing_plan(

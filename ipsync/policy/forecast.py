@@ -25,6 +25,7 @@ class ListedLoad:
         pages: p.
         removals_per_hour: Λ, as learned or usual.
         counted: whether its totals are counted on.
+        learned: whether Λ rests on what was seen of this listing, more than on what is usual.
     """
 
     account_id: int
@@ -32,6 +33,7 @@ class ListedLoad:
     pages: int
     removals_per_hour: float
     counted: bool = True
+    learned: bool = False
 
     @property
     def load(self) -> Load:
@@ -48,6 +50,8 @@ class AccountForecast:
         period: within which each page is read again, in microseconds; the longest of its listings.
         worst_detection: of a removal that no total shows, while ipernity answers.
         mean_detection: of any removal, weighed by how many each listing is expected to lose.
+        removals_per_day: to be expected.
+        learned: whether that rests on what was seen of its listings, more than on what is usual.
         documents_that_fit: more until another page is needed.
     """
 
@@ -58,6 +62,8 @@ class AccountForecast:
     period: Duration
     worst_detection: Duration
     mean_detection: Duration
+    removals_per_day: float
+    learned: bool
     documents_that_fit: int
 
 
@@ -72,6 +78,7 @@ class Forecast:
         most_utilization: up to which accounts are admitted.
         documents_that_fit: more, before an account would not be admitted.
         mean_detection: of any removal.
+        removals_per_day: to be expected of all.
         worst_wait: how long a page may wait for its next reading when everything goes well; more than W_s
             means that leases run out.
     """
@@ -85,6 +92,7 @@ class Forecast:
     most_utilization: float
     documents_that_fit: int
     mean_detection: Duration
+    removals_per_day: float
     worst_wait: Duration
 
 
@@ -121,6 +129,7 @@ def forecast(listings: Iterable[ListedLoad], capacity: Capacity, cadence: Cadenc
         most_utilization=capacity.most_utilization,
         documents_that_fit=max(0, capacity.most_pages - pages) * DOCUMENTS_PER_PAGE,
         mean_detection=_mean(list(zip(loads, rates, strict=True))),
+        removals_per_day=sum(account.removals_per_day for account in accounts),
         worst_wait=round(cadence.window * late),
     )
 
@@ -154,6 +163,8 @@ def _account(account_id: int, listings: Sequence[tuple[ListedLoad, float]], peri
         period=max(_period(load, rate, period) for load, rate in loads),
         worst_detection=max(_period(load, rate, period) for load, rate in loads),
         mean_detection=_mean(loads),
+        removals_per_day=24 * sum(load.removals_per_hour for load, _ in loads),
+        learned=any(listing.learned for listing, _ in listings),
         documents_that_fit=sum(
             max(0, load.pages * DOCUMENTS_PER_PAGE - one.documents)
             for one, (load, _) in zip((listing for listing, _ in listings), loads, strict=True)

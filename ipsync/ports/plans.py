@@ -5,6 +5,7 @@ from typing import Protocol
 
 from ipsync.policy.instants import Instant
 from ipsync.policy.planner import HeldDocument, ListingKey, ListingKnowledge, PageKnowledge
+from ipsync.policy.planner.removal_rate import RemovalRate
 
 
 class PlanView(Protocol):
@@ -12,6 +13,14 @@ class PlanView(Protocol):
 
     def listing_plans(self) -> dict[ListingKey, ListingKnowledge]:
         """What planning knows of every listing."""
+        ...
+
+    def listing_plan(self, key: ListingKey) -> ListingKnowledge | None:
+        """What planning knows of one listing."""
+        ...
+
+    def removal_rates(self, since: Instant) -> dict[ListingKey, RemovalRate]:
+        """How often documents go, of the listings that were watched or lost something at `since` or later."""
         ...
 
     def page_plans(self, key: ListingKey) -> list[PageKnowledge]:

@@ -46,6 +46,17 @@ def test_plans_are_kept_as_they_are(catalog: SqliteCatalog) -> None:
     assert catalog.read_now(lambda view: (view.page_plans(MINE), set(view.listing_plans()))) == ([], {FRIENDS})
 
 
+def test_one_plan_is_asked_for_and_rates_that_have_changed(catalog: SqliteCatalog) -> None:
+    quiet = ListingKnowledge(MINE, removals=RemovalRate(0.0, 9.5, NOW))
+    busy = ListingKnowledge(FRIENDS, removals=RemovalRate(3.0, 9.5, NOW + 1))
+    never = ListingKnowledge(ListingKey(2, Visibility.PUBLIC))
+    catalog.write_now(lambda tx: [tx.put_listing_plan(plan) for plan in (quiet, busy, never)])
+    asked = catalog.read_now(lambda view: [view.listing_plan(key) for key in (MINE, never.key, ListingKey(3, MINE[1]))])
+    assert asked == [quiet, never, None]
+    assert catalog.read_now(lambda view: view.removal_rates(NOW)) == {MINE: quiet.removals, FRIENDS: busy.removals}
+    assert catalog.read_now(lambda view: view.removal_rates(NOW + 1)) == {FRIENDS: busy.removals}
+
+
 def test_with_its_listing_a_plan_goes(catalog: SqliteCatalog) -> None:
     catalog.write_now(
         lambda tx: (tx.put_listing_plan(ListingKnowledge(MINE)), tx.put_page_plans(MINE, [PageKnowledge(1, 2, 3, 4)]))

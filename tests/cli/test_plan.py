@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.fakes.command_line import Outcome
-from tests.fakes.site import SiteMirror
+from tests.fakes.site import SiteMirror, change_rows
 
 On = Callable[..., Outcome]
 
@@ -30,9 +30,28 @@ def test_scripts_read_the_same(on: On, mirror: SiteMirror) -> None:
     assert totals["pages"] == sum(one["pages"] for one in plan["accounts"])
     assert totals["least_requests_per_day"] == pytest.approx(totals["pages"] * 1.2, abs=0.1)
     assert 0 < totals["utilization"] < totals["most_utilization"] == 0.5
+    assert totals["removals_per_day"] == pytest.approx(sum(one["removals_per_day"] for one in plan["accounts"]))
     for one in plan["accounts"]:
         assert one["mean_detection_seconds"] <= one["worst_detection_seconds"] <= 20 * 3600
         assert 0 <= one["documents_that_fit"] <= 100
+
+
+def test_removals_are_expected_as_they_were_learned_and_where_they_were_not_that_is_said(
+    on: On, mirror: SiteMirror
+) -> None:
+    before = json.loads(on(mirror, "plan", "--json").out)["accounts"]
+    assert not any(one["removals_learned"] for one in before)
+    assert "as is usual" in " ".join(on(mirror, "plan").out.split())
+
+    busy = before[0]["account_id"]
+    change_rows(mirror, f"UPDATE listing_plan SET removals = 30.0, watched_hours = 300.0 WHERE account_id = {busy}")
+
+    after = {one["account_id"]: one for one in json.loads(on(mirror, "plan", "--json").out)["accounts"]}
+    assert after[busy]["removals_learned"]
+    assert after[busy]["removals_per_day"] > 10 * before[0]["removals_per_day"]
+    assert sum(one["removals_learned"] for one in after.values()) == 1
+    told = " ".join(on(mirror, "plan").out.split())
+    assert "learned of 1 account, and is usual for the others" in told
 
 
 def test_another_budget_is_imagined_and_nothing_is_changed(on: On, mirror: SiteMirror) -> None:

@@ -19,6 +19,10 @@ NEWEST: Instant = 1 << 62
 """Before and after every posting time there is."""
 
 
+DISTRUSTED_AFTER = 4
+"""After so many searches in a row that found nothing, totals are not counted on to show a removal."""
+
+
 class ListingKey(NamedTuple):
     """Which listing: whose, and at which privacy level."""
 
@@ -144,3 +148,18 @@ class ListingKnowledge:
     disordered_at: Instant | None = None
     fruitless: int = 0
     quiet_until: Instant = 0
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether totals are counted on to show a removal."""
+        return shows_removals(self.disordered_at, self.fruitless)
+
+
+def shows_removals(disordered_at: Instant | None, fruitless: int) -> bool:
+    """Whether the totals of a listing can be counted on.
+
+    Args:
+        disordered_at: when its pages were last seen out of order, or None.
+        fruitless: searches in a row that found nothing.
+    """
+    return disordered_at is None and fruitless < DISTRUSTED_AFTER

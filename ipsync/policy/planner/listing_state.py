@@ -16,12 +16,9 @@ from ipsync.policy.listings import DOCUMENTS_PER_PAGE, MOST_PAGES, pages_of
 from ipsync.policy.planner.absence import Absence
 from ipsync.policy.planner.allocation import Load
 from ipsync.policy.planner.census import Census, Observation
-from ipsync.policy.planner.knowledge import ListingKnowledge, PageKnowledge, PageRead
+from ipsync.policy.planner.knowledge import ListingKnowledge, PageKnowledge, PageRead, shows_removals
 from ipsync.policy.planner.locating import Search
 from ipsync.policy.planner.orders import Cadence, Learned, Purpose
-
-DISTRUSTED_AFTER = 4
-"""After so many searches in a row that found nothing, totals are not counted on to show a removal."""
 
 _RATE_NOTICED = 0.25
 """A granted rate that differs by less than this part is taken over at the next turn."""
@@ -97,7 +94,7 @@ class ListingState:
     @property
     def is_counted(self) -> bool:
         """Whether totals are counted on to show a removal."""
-        return self.cadence.watches_totals and self.disordered_at is None and self.fruitless < DISTRUSTED_AFTER
+        return self.cadence.watches_totals and shows_removals(self.disordered_at, self.fruitless)
 
     @property
     def spacing(self) -> Duration:
@@ -148,7 +145,7 @@ class ListingState:
             now: the lease clock.
             phase: in (0, 1], where between two turns the stream begins anew if it was held up.
         """
-        self.removals = self.removals.observed(len(absence.within), now)
+        self.removals = self.removals.watched(now)
         touched: set[int] = set()
         completed, suspected = False, 0
         if read.sent_at >= self.newest_sent:

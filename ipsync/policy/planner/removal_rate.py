@@ -1,12 +1,13 @@
 """How often documents of a listing go: an estimate that forgets (design §4, Λ).
 
-Counts and hours of watching both fade with one half-life, so that the estimate follows an owner's habits.
-Before anything was seen it is what documents of all listings do on average.
+Only what is confirmed counts: a page that shifted while it was read teaches nothing. Counts and hours of watching
+both fade with one half-life, so that the estimate follows an owner's habits. Before anything was seen it is what
+documents of all listings do on average.
 """
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ipsync.policy.instants import DAY, HOUR, Duration, Instant
 
@@ -23,7 +24,7 @@ POOL_PRIOR_REMOVALS = 2.0
 """How much USUAL_PER_DOCUMENT_HOUR counts against the history of all listings, in removals."""
 
 MOST_AT_ONCE = 10
-"""An owner who takes away an album has decided once: more removals than this at one time say no more."""
+"""An owner who takes away an album has decided once: together they count like so many, however many they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class RemovalRate:
     """What was seen of one listing.
 
     Attributes:
-        removals: seen, faded to `at`.
+        removals: confirmed, faded to `at`.
         hours: watched, faded to `at`.
         at: the instant up to which it was watched, or None before the first answer.
     """
@@ -40,21 +41,28 @@ class RemovalRate:
     hours: float = 0.0
     at: Instant | None = None
 
-    def observed(self, removals: int, now: Instant) -> "RemovalRate":
-        """Add what an answer at `now` told: so many documents had gone since the one before.
+    def watched(self, now: Instant) -> "RemovalRate":
+        """An answer came at `now`: what goes from now on will be seen.
 
         Args:
-            removals: documents found missing.
             now: the lease clock; an earlier instant than the last adds no hours.
         """
         if self.at is None:
-            return RemovalRate(0.0, 0.0, now)
+            return replace(self, at=now)
         passed = max(0, now - self.at)
         kept = 0.5 ** (passed / HALF_LIFE)
-        watched = (1 - kept) * (HALF_LIFE / HOUR) / math.log(2)
-        return RemovalRate(
-            self.removals * kept + min(removals, MOST_AT_ONCE), self.hours * kept + watched, max(now, self.at)
-        )
+        hours = (1 - kept) * (HALF_LIFE / HOUR) / math.log(2)
+        return RemovalRate(self.removals * kept, self.hours * kept + hours, self.at + passed)
+
+    def confirmed(self, removals: int = 1, together: int = 1) -> "RemovalRate":
+        """Documents are confirmed to have gone.
+
+        Args:
+            removals: how many.
+            together: how many were found missing by the same answer, these among them.
+        """
+        counted = removals * min(1.0, MOST_AT_ONCE / together)
+        return replace(self, removals=self.removals + counted)
 
     def per_hour(self, documents: int, per_document_hour: float = USUAL_PER_DOCUMENT_HOUR) -> float:
         """Λ, removals an hour to be expected.
@@ -63,8 +71,21 @@ class RemovalRate:
             documents: how many the listing has.
             per_document_hour: what documents of all listings do (see `pooled`).
         """
-        usual = max(1, documents) * per_document_hour
-        return (self.removals + PRIOR_REMOVALS) / (self.hours + PRIOR_REMOVALS / usual)
+        return (self.removals + PRIOR_REMOVALS) / (self.hours + _prior_hours(documents, per_document_hour))
+
+    def is_learned(self, documents: int, per_document_hour: float = USUAL_PER_DOCUMENT_HOUR) -> bool:
+        """Whether the listing's own history counts more than that of all listings.
+
+        Args:
+            documents: how many the listing has.
+            per_document_hour: what documents of all listings do (see `pooled`).
+        """
+        return self.removals > PRIOR_REMOVALS or self.hours > _prior_hours(documents, per_document_hour)
+
+
+def _prior_hours(documents: int, per_document_hour: float) -> float:
+    """In how many hours a usual listing loses PRIOR_REMOVALS."""
+    return PRIOR_REMOVALS / (max(1, documents) * per_document_hour)
 
 
 def pooled(listings: Iterable[tuple[RemovalRate, int]]) -> float:

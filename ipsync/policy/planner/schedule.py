@@ -18,7 +18,7 @@ from ipsync.policy.planner.knowledge import ListingKey, ListingKnowledge, PageKn
 from ipsync.policy.planner.listing_state import ListingState
 from ipsync.policy.planner.locating import reads_per_loss
 from ipsync.policy.planner.orders import Cadence, Learned, Purpose, Read, Wait
-from ipsync.policy.planner.removal_rate import pooled
+from ipsync.policy.planner.removal_rate import RemovalRate, pooled
 
 _GOLDEN = 0.6180339887498949
 """Multiples of it, modulo 1, fall evenly between one another: where streams that begin together spread to."""
@@ -121,10 +121,15 @@ class Planner:
             state.queued_for = state.probe_queued_for = None
             self._follow(state)
 
-    def lost(self, key: ListingKey, posted_at: Instant) -> None:
-        """A document is known to have gone by another way than its page: it is not to be searched for."""
+    def lost(self, key: ListingKey, removals: RemovalRate) -> None:
+        """A listing's removals were confirmed: from now on it is probed as its rate asks for.
+
+        Args:
+            key: whose; nothing happens where it is not planned.
+            removals: what is known of them now (`RemovalRate.confirmed`), as the catalog keeps it.
+        """
         if (state := self._listings.get(key)) is not None:
-            state.census.lose(posted_at)
+            state.removals = removals
 
     def failed(self, read: Read, until: Instant) -> None:
         """A read brought no answer: nothing is learned, and the listing rests until `until`."""
