@@ -37,6 +37,7 @@ class Sealing:
             raise ValueError("state_key is empty")
         self._cipher = AESGCM(_derive(state_key, b"ipsync token sealing"))
         self._digest_key = _derive(state_key, b"ipsync token fingerprint")
+        self._read_token_key = _derive(state_key, b"ipsync read token")
         self.ledger = LedgerKeys(state_key)
         self._proof = _derive(state_key, b"ipsync state_key proof").hex()
 
@@ -62,6 +63,10 @@ class Sealing:
     def fingerprint(self, token: str) -> str:
         """A keyed digest of a token, 32 hex digits: recognizes it, and does not help to find it out."""
         return hmac.new(self._digest_key, token.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def read_token_digest(self, text: str) -> bytes:
+        """A keyed digest by which a read token is recognized, 32 bytes; nobody finds one out from it, or from time."""
+        return hmac.digest(self._read_token_key, text.encode("utf-8", "surrogateescape"), "sha256")
 
     @property
     def proof(self) -> str:

@@ -10,6 +10,7 @@ from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
 from ipsync.catalog.petitions import PetitionReading, PetitionWriting
 from ipsync.catalog.plans import PlanReading, PlanWriting
+from ipsync.catalog.read_tokens import ReadTokenReading, ReadTokenWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
 from ipsync.catalog.removals import RemovalReading
 from ipsync.catalog.renditions import RenditionReading, RenditionWriting
@@ -30,6 +31,7 @@ class SqlView(
     FigureReading,
     FutureReading,
     RecordReading,
+    ReadTokenReading,
     LedgerReading,
 ):
     """`ports.catalog.View` on SQL."""
@@ -48,5 +50,6 @@ class SqlTransaction(
     FigureReading,
     FutureWriting,
     RecordWriting,
+    ReadTokenWriting,
 ):
     """`ports.catalog.Transaction` on SQL."""

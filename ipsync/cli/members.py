@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipsync.cli import absences, session
+from ipsync.policy.accounts import MEANINGS
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
@@ -20,17 +21,6 @@ _AREAS = {
     "network": "contacts and groups",
     "profile": "profile",
 }
-
-STATES = {
-    "active": "it is read, and its documents are served",
-    "waiting": "the request budget does not carry it: nothing of it is read or kept until it fits",
-    "doubted": "ipernity refused its token once; everything is hidden until it is asked again",
-    "paused": "it is not read any more; its copies go when their leases run out",
-    "lost": "the member took the permission back; its copies are erased or being erased",
-    "closed": "the member's account is closed; its copies are erased or being erased",
-    "removed": "it was let go here; its copies are erased or being erased",
-}
-"""What each state means."""
 
 
 class Shown:
@@ -70,7 +60,7 @@ class Shown:
     @property
     def meaning(self) -> str:
         """What its state means."""
-        return STATES[self.account.state.value]
+        return MEANINGS[self.account.state]
 
     @property
     def documents(self) -> int:

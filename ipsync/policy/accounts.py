@@ -24,6 +24,16 @@ class AccountState(StrEnum):
 
 
 SERVED_STATES = (AccountState.ACTIVE, AccountState.PAUSED)
+MEANINGS: Mapping[AccountState, str] = {
+    AccountState.ACTIVE: "it is read, and its documents are served",
+    AccountState.WAITING: "the request budget does not carry it: nothing of it is read or kept until it fits",
+    AccountState.DOUBTED: "ipernity refused its token once; everything is hidden until it is asked again",
+    AccountState.PAUSED: "it is not read any more; its copies go when their leases run out",
+    AccountState.LOST: "the member took the permission back; its copies are erased or being erased",
+    AccountState.CLOSED: "the member's account is closed; its copies are erased or being erased",
+    AccountState.REMOVED: "it was let go here; its copies are erased or being erased",
+}
+"""What each state means, in words."""
 GRANTED_STATES = (AccountState.ACTIVE, AccountState.WAITING, AccountState.PAUSED, AccountState.DOUBTED)
 """States in which a token is held and asked after."""
 

@@ -24,6 +24,7 @@ from ipsync.ports.future import FutureChanges, FutureView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
 from ipsync.ports.petitions import PetitionChanges, PetitionView
 from ipsync.ports.plans import PlanChanges, PlanView
+from ipsync.ports.read_tokens import ReadTokenChanges, ReadTokenView
 from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
 
@@ -134,6 +135,7 @@ class View(
     FutureView,
     PlanView,
     ChangeView,
+    ReadTokenView,
     Protocol,
 ):
     """One consistent reading of the catalog."""
@@ -281,6 +283,7 @@ class Transaction(
     FutureChanges,
     PlanChanges,
     ChangeChanges,
+    ReadTokenChanges,
     Protocol,
 ):
     """One unit of work: all of it or nothing, and durable when `write` returns."""

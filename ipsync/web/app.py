@@ -9,9 +9,9 @@ from aiohttp.typedefs import Handler
 
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.telemetry import Event, get_log
-from ipsync.web import documents, media, pages, privacy, probes
+from ipsync.web import accounts, documents, media, openapi, pages, privacy, probes
 from ipsync.web.answers import failure_answer, wants_html
-from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit
+from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit, TokenBook
 from ipsync.web.connections import Connection
 from ipsync.web.cursors import Cursors
 from ipsync.web.documents import CURSORS, SHOWCASE
@@ -32,6 +32,9 @@ _log = get_log(__name__)
 
 _FOR_ALL = ("/v1/", "/media/", "/static/", "/.well-known/", "/metrics", "/healthz", "/readyz", "/privacy")
 
+API = (openapi.OPENAPI, *documents.ENDPOINTS, *accounts.ENDPOINTS, *media.ENDPOINTS)
+"""Every address of the API: its routes, and what `/v1/openapi.json` describes."""
+
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
 
 
@@ -40,7 +43,7 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
 
     Args:
         parts: what it works with.
-        authenticator: who knows tokens; only the operator's own unless given.
+        authenticator: who knows tokens; the operator's own and those the catalog knows unless given.
 
     Raises:
         ValueError: there is no privacy policy; no page may be public without one (T16).
@@ -55,15 +58,20 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     app[SHOWCASE] = Showcase(parts.catalog, parts.stamp)
     app[NUMBERS] = Numbers(parts.catalog, parts.clock)
     app[CURSORS] = Cursors(parts.admin_token)
-    app[DOOR] = Door(authenticator or AdminToken(parts.admin_token), FailureLimit(parts.clock))
+    app[DOOR] = Door(
+        authenticator or TokenBook(AdminToken(parts.admin_token), parts.catalog, parts.clock, parts.stamp),
+        FailureLimit(parts.clock),
+    )
+    app[openapi.DESCRIPTION] = openapi.describe(API)
     app[OPENER] = Opener(parts.store)
     app[SHIPMENTS] = Shipments(left_of(app[SHOWCASE], parts), app[SHOWCASE].forget_outdated)
     app[TEMPLATES] = load_templates()
     app[STYLE] = load_style()
     app.on_response_prepare.append(_protect)
     app.cleanup_ctx.append(_watch_shipments)
-    for face in (probes, privacy, pages, documents, media):
+    for face in (probes, privacy, pages):
         app.add_routes(face.routes())
+    app.add_routes(endpoint.route() for endpoint in API)
     return app
 
 

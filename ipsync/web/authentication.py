@@ -7,6 +7,8 @@ is kept, not even in memory (T22).
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +16,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ipsync.policy.instants import MINUTE, SECOND, Instant
+from ipsync.policy.read_tokens import PREFIX, ReadToken, Standing, TokenScope, day_of
+from ipsync.ports.catalog import Catalog, CatalogFailure
 from ipsync.ports.clock import Clock
 from ipsync.telemetry import Event, get_log
 from ipsync.web.failures import WebFailure
@@ -26,13 +30,25 @@ _WINDOW = MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose token opened the door; a word of ours, fit for a log."""
+    """Whose token opened the door.
+
+    Attributes:
+        name: a word of ours, fit for a log.
+        scopes: what the token opens.
+        account_id: only what this member shares; None for all.
+    """
 
     name: str
+    scopes: frozenset[TokenScope] = frozenset(TokenScope)
+    account_id: int | None = None
+
+    def may_see(self, account_id: int) -> bool:
+        """Whether what belongs to this member is open to them."""
+        return self.account_id is None or self.account_id == account_id
 
 
 class Authenticator(Protocol):
-    """Knows tokens. The one of the operator now; read tokens are another implementation."""
+    """Knows tokens: the one of the operator, and those given to applications."""
 
     async def identify(self, token: str) -> Caller | None:
         """Say whose `token` this is, taking the same time for any wrong one."""
@@ -53,6 +69,67 @@ class AdminToken:
     async def identify(self, token: str) -> Caller | None:
         """Give the operator, or None."""
         return Caller("admin") if self.matches(token) else None
+
+
+class TokenBook:
+    """The operator's token, and the read tokens that the catalog knows.
+
+    What the catalog said of a token is used again only while nothing at all was committed since, so a token that
+    was revoked, in whatever process, opens nothing any more.
+    """
+
+    def __init__(self, admin: AdminToken, catalog: Catalog, clock: Clock, stamp: Callable[[], int | None]) -> None:
+        """Know the tokens.
+
+        Args:
+            admin: the operator's own.
+            catalog: knows the others by a keyed digest.
+            clock: says whether one has expired.
+            stamp: changes with every commit to the catalog; None when it cannot tell.
+        """
+        self._admin = admin
+        self._catalog = catalog
+        self._clock = clock
+        self._stamp = stamp
+        self._kept: dict[bytes, ReadToken] = {}
+        self._kept_at: int | None = None
+
+    async def identify(self, token: str) -> Caller | None:
+        """Give the operator, or the application whose valid token this is, or None.
+
+        Raises:
+            CatalogFailure: the catalog could not be asked.
+        """
+        if (caller := await self._admin.identify(token)) is not None:
+            return caller
+        if not token.startswith(PREFIX):
+            return None
+        found = await self._look_up(token)
+        if found is None or found.standing(self._clock.now()) is not Standing.VALID:
+            return None
+        await self._note_use(found)
+        return Caller(f"token {found.token_id}", found.scopes, found.account_id)
+
+    async def _look_up(self, token: str) -> ReadToken | None:
+        stamp = self._stamp()
+        if stamp is None or stamp != self._kept_at:
+            self._kept.clear()
+            self._kept_at = stamp
+        mark = _digest(token)
+        if (kept := self._kept.get(mark)) is not None:
+            return kept
+        found = await self._catalog.read(lambda view: view.read_token_of(token))
+        # Read after that stamp was taken: while it stands, this stands.
+        if found is not None and stamp is not None and stamp == self._kept_at:
+            self._kept[mark] = found
+        return found
+
+    async def _note_use(self, token: ReadToken) -> None:
+        """Remember the day, once a day; a full disk keeps nobody out."""
+        today = day_of(self._clock.now())
+        if token.used_on is None or token.used_on < today:
+            with suppress(CatalogFailure):
+                await self._catalog.write(lambda tx: tx.note_read_token_used(token.token_id, today))
 
 
 def _digest(token: str) -> bytes:
@@ -162,11 +239,33 @@ class Door:
 DOOR = web.AppKey("DOOR", Door)
 
 
-def guarded(handler: Handler) -> Handler:
-    """Answer only those with a token."""
+CALLER = web.RequestKey("CALLER", Caller)
+"""Who asks, once the door is passed."""
+
+
+def guarded(handler: Handler, scope: TokenScope) -> Handler:
+    """Let `handler` answer only those whose token has `scope`; it finds them in `request[CALLER]`."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        await request.app[DOOR].admit(request.remote or "", request.headers.get("Authorization", ""))
+        request[CALLER] = await admit(request, scope)
         return await handler(request)
 
     return answer
+
+
+async def admit(request: web.Request, scope: TokenScope) -> Caller:
+    """Give who asks; long answers ask again, since a token may be revoked meanwhile.
+
+    Raises:
+        WebFailure: 401, 429 (see `Door.admit`), or 403 where the token does not open `scope`.
+        CatalogFailure: the catalog could not be asked.
+    """
+    caller = await request.app[DOOR].admit(request.remote or "", request.headers.get("Authorization", ""))
+    if scope not in caller.scopes:
+        raise WebFailure(
+            403,
+            "scope-missing",
+            f'This token does not open {scope}: the operator can give one with the scope "{scope}".',
+            {"WWW-Authenticate": f'Bearer realm="ipsync", error="insufficient_scope", scope="{scope}"'},
+        )
+    return caller

@@ -1,9 +1,9 @@
 """`/v1/documents`: what applications may show, with all they need to give credit (T08) and to stop in time.
 
-At most fifty documents in one answer (T20). Whatever may not be shown looks as if it had never been.
+At most fifty documents in one answer (T20). Whatever may not be shown looks as if it had never been; of what was
+erased a number is remembered, and 410 says so.
 """
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,19 +12,27 @@ from aiohttp import web
 from ipsync.policy.documents import Document, Rendition
 from ipsync.policy.instants import rfc3339
 from ipsync.policy.lease import Lease
-from ipsync.policy.licenses import LICENSES
-from ipsync.web.answers import json_answer
-from ipsync.web.authentication import guarded
+from ipsync.policy.read_tokens import TokenScope
+from ipsync.web.answers import json_answer, tagged
+from ipsync.web.api import Endpoint, Reply
+from ipsync.web.api_schemas import DOCUMENT, DOCUMENTS, NOT_SHOWN
+from ipsync.web.authentication import CALLER
+from ipsync.web.credit import document_link, license_of, link_header, owner
 from ipsync.web.cursors import Cursors
-from ipsync.web.failures import bad_request, not_found
+from ipsync.web.failures import not_found
 from ipsync.web.parts import PARTS
-from ipsync.web.showing import Held, Showcase, may_show
-
-PAGE_LIMIT = 50
-"""The most documents in one answer (T20)."""
-
-_PARAMETERS = frozenset({"account", "cursor", "limit"})
-_LARGEST_ID = 2**63 - 1
+from ipsync.web.reading import (
+    ACCOUNT,
+    CURSOR,
+    IF_NONE_MATCH,
+    LARGEST_ID,
+    LIMIT,
+    id_in_path,
+    query_of,
+    read_id,
+    read_limit,
+)
+from ipsync.web.showing import Held, Showcase, may_show, why_missing
 
 SHOWCASE = web.AppKey("SHOWCASE", Showcase)
 CURSORS = web.AppKey("CURSORS", Cursors)
@@ -32,16 +40,19 @@ CURSORS = web.AppKey("CURSORS", Cursors)
 
 async def list_documents(request: web.Request) -> web.StreamResponse:
     """`GET /v1/documents?account=&cursor=&limit=`: one page of what may be shown, by id."""
-    parts = request.app[PARTS]
-    asked = _query(request)
-    account_id = None if "account" not in asked else read_id(asked["account"], "account")
-    limit = _limit(asked.get("limit", str(PAGE_LIMIT)))
+    parts, caller = request.app[PARTS], request[CALLER]
+    asked = query_of(request, "account", "cursor", "limit")
+    account_id = caller.account_id if "account" not in asked else read_id(asked["account"], "account")
+    limit = read_limit(asked.get("limit"))
     cursors = request.app[CURSORS]
     after = 0 if "cursor" not in asked else cursors.read(asked["cursor"], account_id)
+    if account_id is not None and not caller.may_see(account_id):
+        # As empty as the list of a member who never was.
+        return tagged(request, json_answer({"documents": [], "next_cursor": None}))
     rules = parts.rules()
     page = await request.app[SHOWCASE].page(rules, parts.clock.now(), after, limit, account_id)
     now = parts.clock.now()
-    return json_answer(
+    answer = json_answer(
         {
             "documents": [
                 summary(held, rules.lease, parts.site_url) for held in page.held if may_show(held, rules, now)
@@ -49,26 +60,66 @@ async def list_documents(request: web.Request) -> web.StreamResponse:
             "next_cursor": None if page.after is None else cursors.write(page.after, account_id),
         }
     )
+    return tagged(request, answer)
 
 
 async def show_document(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/documents/{id}`: one document, with the details that are held."""
-    parts = request.app[PARTS]
-    _query(request, frozenset())
-    document_id = int(request.match_info["document"])
-    held = await request.app[SHOWCASE].document(document_id) if document_id <= _LARGEST_ID else None
-    rules = parts.rules()
-    if held is None or not may_show(held, rules, parts.clock.now()):
+    """`GET /v1/documents/{document_id}`: one document, with the details that are held."""
+    parts, caller = request.app[PARTS], request[CALLER]
+    query_of(request)
+    document_id = int(request.match_info["document_id"])
+    if document_id > LARGEST_ID:
         raise not_found()
-    return json_answer(summary(held, rules.lease, parts.site_url) | details(held.document))
+    showcase = request.app[SHOWCASE]
+    held = await showcase.document(document_id)
+    if held is None:
+        raise await why_missing(showcase, document_id, caller.account_id)
+    rules = parts.rules()
+    if not caller.may_see(held.document.account_id) or not may_show(held, rules, parts.clock.now()):
+        raise not_found()
+    answer = json_answer(
+        summary(held, rules.lease, parts.site_url) | details(held.document),
+        headers={"Link": link_header(held, parts.site_url)},
+    )
+    return tagged(request, answer)
 
 
-def routes() -> list[web.RouteDef]:
-    """What applications read of documents."""
-    return [
-        web.get("/v1/documents", guarded(list_documents), name="documents"),
-        web.get(r"/v1/documents/{document:[1-9]\d{0,18}}", guarded(show_document), name="document"),
-    ]
+ENDPOINTS = (
+    Endpoint(
+        path="/v1/documents",
+        name="documents",
+        handler=list_documents,
+        scope=TokenScope.DOCUMENTS,
+        summary="What may be shown now",
+        description="By id, page by page. Documents are left out the moment they may not be shown.",
+        parameters=(ACCOUNT, CURSOR, LIMIT, IF_NONE_MATCH),
+        replies={
+            200: Reply("One page.", "Documents", headers={"ETag": "of these bytes"}),
+            304: Reply("The page is still the same.", content_type=""),
+        },
+        schemas=DOCUMENTS,
+    ),
+    Endpoint(
+        path="/v1/documents/{document_id}",
+        name="document",
+        handler=show_document,
+        scope=TokenScope.DOCUMENTS,
+        summary="One document",
+        description="With description and tags, where they are mirrored.",
+        parameters=(id_in_path("document_id", "a document"), IF_NONE_MATCH),
+        replies={
+            200: Reply(
+                "The document.",
+                "Document",
+                headers={"ETag": "of these bytes", "Link": "its license, its page at ipernity, its author"},
+            ),
+            304: Reply("It is still the same.", content_type=""),
+            400: Reply("There are no parameters here.", "Error"),
+            **NOT_SHOWN,
+        },
+        schemas=DOCUMENT,
+    ),
+)
 
 
 def summary(held: Held, lease: Lease, site_url: str) -> dict[str, Any]:
@@ -104,45 +155,6 @@ def details(document: Document) -> dict[str, Any]:
     return found
 
 
-def owner(held: Held, site_url: str) -> dict[str, Any]:
-    """Give whom to credit (T08)."""
-    account_id = held.document.account_id
-    name = "" if held.account is None else held.account.username or held.account.realname
-    return {"user_id": str(account_id), "name": name or str(account_id), "link": f"{site_url}/home/{account_id}"}
-
-
-def license_of(document: Document) -> dict[str, Any]:
-    """Give the license; what has none we know of is never shown."""
-    known = LICENSES[document.facts.license]
-    return {"id": known.license_id, "name": known.name, "link": known.link}
-
-
-def document_link(document: Document, site_url: str) -> str:
-    """Give the page at ipernity that every copy leads back to (T08, T18)."""
-    return f"{site_url}/doc/{document.account_id}/{document.document_id}"
-
-
-def read_id(text: str, name: str) -> int:
-    """Read an ipernity number.
-
-    Raises:
-        WebFailure: 400, it is none.
-    """
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= _LARGEST_ID):
-        raise bad_request(f"bad-{name}", f"The parameter {name} must be a positive whole number.")
-    return int(text)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= PAGE_LIMIT):
-        raise bad_request(
-            "bad-limit",
-            f"The parameter limit must be a whole number from 1 to {PAGE_LIMIT}: no more than {PAGE_LIMIT} documents "
-            "are given in one answer.",
-        )
-    return int(text)
-
-
 def _file(rendition: Rendition) -> dict[str, Any]:
     return {
         "url": f"/media/{rendition.document_id}/{quote(rendition.file.rendition)}",
@@ -151,11 +163,3 @@ def _file(rendition: Rendition) -> dict[str, Any]:
         "width": rendition.file.width,
         "height": rendition.file.height,
     }
-
-
-def _query(request: web.Request, known: frozenset[str] = _PARAMETERS) -> Mapping[str, str]:
-    names = set(request.query)
-    if len(names) != len(request.query) or not names <= known:
-        words = ", ".join(sorted(known)) or "none"
-        raise bad_request("bad-parameter", f"Each parameter may be given once; known here: {words}.")
-    return request.query

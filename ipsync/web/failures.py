@@ -23,8 +23,13 @@ class WebFailure(Exception):
 
 
 def not_found() -> WebFailure:
-    """The one answer for what is hidden, erased, never known, or not a path of ours: they look the same."""
+    """The one answer for what is hidden, never known, or not a path of ours: they look the same."""
     return WebFailure(404, "not-found", "There is nothing here.")
+
+
+def gone() -> WebFailure:
+    """What was shown once and is erased for good; of it only the number is left."""
+    return WebFailure(410, "gone", "This was erased here: its owner does not share it any more. Take it away now.")
 
 
 def bad_request(code: str, message: str) -> WebFailure:

@@ -7,22 +7,26 @@ The type is the one the bytes themselves showed, and nothing a browser would run
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from urllib.parse import quote
 
 from aiohttp import web
 
 from ipsync.policy.documents import RENDITIONS, Rendition
 from ipsync.policy.instants import SECOND, Duration
+from ipsync.policy.read_tokens import TokenScope
 from ipsync.ports.store import ContentKey, NotStored
 from ipsync.telemetry import Event, get_log
-from ipsync.web.authentication import guarded
-from ipsync.web.documents import SHOWCASE, document_link, license_of, owner
+from ipsync.web.api import ANY_FILE, Endpoint, Parameter, Reply, Where
+from ipsync.web.api_schemas import NOT_SHOWN
+from ipsync.web.authentication import CALLER
+from ipsync.web.credit import link_header
+from ipsync.web.documents import SHOWCASE
 from ipsync.web.failures import WebFailure, not_found
 from ipsync.web.opening import Damaged, Opened, Opener
 from ipsync.web.parts import PARTS, WebParts
 from ipsync.web.ranges import Span, Unsatisfiable, names_tag, range_applies, requested_span
+from ipsync.web.reading import IF_NONE_MATCH, LARGEST_ID, id_in_path
 from ipsync.web.sending import Item, Shipments
-from ipsync.web.showing import Held, Showcase, may_show
+from ipsync.web.showing import Held, Showcase, may_show, why_missing
 
 _log = get_log(__name__)
 
@@ -33,7 +37,6 @@ INLINE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", 
 _INLINE_FAMILIES = ("video/", "audio/")
 _UNKNOWN_TYPE = "application/octet-stream"
 _TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
-_LARGEST_ID = 2**63 - 1
 _ETAG_BYTES = 16
 
 OPENER = web.AppKey("OPENER", Opener)
@@ -43,8 +46,8 @@ SHIPMENTS = web.AppKey("SHIPMENTS", Shipments)
 async def send_media(request: web.Request) -> web.StreamResponse:
     """`GET|HEAD /media/{document}/{rendition}`, whole or one range of it."""
     parts = request.app[PARTS]
-    document_id, name = int(request.match_info["document"]), request.match_info["rendition"]
-    if name not in RENDITIONS or document_id > _LARGEST_ID or request.query_string:
+    document_id, name = int(request.match_info["document_id"]), request.match_info["rendition"]
+    if name not in RENDITIONS or document_id > LARGEST_ID or request.query_string:
         raise not_found()
     held, rendition, left = await _shown(request, document_id, name)
     # The lease goes on running while the file is opened and sent.
@@ -73,11 +76,6 @@ async def send_media(request: web.Request) -> web.StreamResponse:
         return await shipment.send(request, status, headers, opened, end)
 
 
-def routes() -> list[web.RouteDef]:
-    """Files, for applications."""
-    return [web.get(r"/media/{document:[1-9]\d{0,18}}/{rendition:[a-z0-9]+}", guarded(send_media), name="media")]
-
-
 def left_of(showcase: Showcase, parts: WebParts) -> Callable[[Collection[Item]], Awaitable[Mapping[Item, float]]]:
     """Give the question `Shipments` asks: for how many seconds may each file still be shown?"""
 
@@ -104,8 +102,13 @@ def _left(held: Held, parts: WebParts) -> Duration:
 
 async def _shown(request: web.Request, document_id: int, name: str) -> tuple[Held, Rendition, Duration]:
     """Give a stored file, and for how long it may still be shown."""
+    caller = request[CALLER]
     held = await request.app[SHOWCASE].document(document_id)
-    if held is None or (left := _left(held, request.app[PARTS])) <= 0 or (rendition := held.stored(name)) is None:
+    if held is None:
+        raise await why_missing(request.app[SHOWCASE], document_id, caller.account_id)
+    if not caller.may_see(held.document.account_id):
+        raise not_found()
+    if (left := _left(held, request.app[PARTS])) <= 0 or (rendition := held.stored(name)) is None:
         raise not_found()
     return held, rendition, left
 
@@ -134,7 +137,6 @@ async def _opened(request: web.Request, held: Held, rendition: Rendition, span: 
 
 def _headers(held: Held, rendition: Rendition, left: Duration, tag: str, site_url: str) -> dict[str, str]:
     seconds = min(left, LONGEST_MAX_AGE) // SECOND
-    credit, license_link = owner(held, site_url), license_of(held.document)["link"]
     kind = rendition.content_type if _TYPE.fullmatch(rendition.content_type) else _UNKNOWN_TYPE
     headers = {
         "Content-Type": kind,
@@ -142,9 +144,7 @@ def _headers(held: Held, rendition: Rendition, left: Duration, tag: str, site_ur
         "Accept-Ranges": "bytes",
         "Cache-Control": f"private, max-age={seconds}" if seconds > 0 else "private, no-store",
         "Vary": "Authorization",
-        "Link": f'<{license_link}>; rel="license", '
-        f'<{document_link(held.document, site_url)}>; rel="canonical", '
-        f"<{credit['link']}>; rel=\"author\"; title*=UTF-8''{quote(credit['name'], safe='', errors='replace')}",
+        "Link": link_header(held, site_url),
     }
     if not (kind in INLINE_TYPES or kind.startswith(_INLINE_FAMILIES)):
         named = f"ipernity-{held.document.document_id}-{rendition.file.rendition}"
@@ -179,3 +179,54 @@ def _head(status: int, headers: Mapping[str, str], size_bytes: int) -> web.Strea
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = size_bytes
     return response
+
+
+ENDPOINTS = (
+    Endpoint(
+        path="/media/{document_id}/{rendition}",
+        name="media",
+        handler=send_media,
+        scope=TokenScope.MEDIA,
+        summary="A file of a document",
+        description="Whole, or one range of it. Keep it no longer than Cache-Control says: it is bound to the lease.",
+        parameters=(
+            id_in_path("document_id", "a document"),
+            Parameter(
+                "rendition",
+                "Which file: one that the document names.",
+                {"type": "string", "enum": list(RENDITIONS)},
+                Where.PATH,
+                "[a-z0-9]+",
+            ),
+            Parameter(
+                "Range",
+                "One range of bytes; several, or other units, are answered with the whole file.",
+                {"type": "string", "format": "byte-range"},
+                Where.HEADER,
+            ),
+            Parameter(
+                "If-Range",
+                "The ETag of the version the range belongs to; another version is answered whole.",
+                {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+                Where.HEADER,
+            ),
+            IF_NONE_MATCH,
+        ),
+        replies={
+            200: Reply(
+                "The file.",
+                content_type=ANY_FILE,
+                headers={
+                    "ETag": "of the file's bytes",
+                    "Cache-Control": "how long it may be kept, never longer than the lease",
+                    "Link": "its license, its page at ipernity, its author",
+                },
+            ),
+            206: Reply("The range.", content_type=ANY_FILE, headers={"Content-Range": "which bytes these are"}),
+            304: Reply("It is still the same.", content_type=""),
+            412: Reply("The file is another one now.", "Error"),
+            416: Reply("The file is shorter than that.", "Error", headers={"Content-Range": "its size"}),
+            **NOT_SHOWN,
+        },
+    ),
+)

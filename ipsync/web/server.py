@@ -29,7 +29,7 @@ class WebServer:
         Args:
             parts: what the handlers work with.
             limits: what a connection may cost.
-            authenticator: who knows tokens; only the operator's own unless given.
+            authenticator: who knows tokens; the operator's own and those the catalog knows unless given.
 
         Raises:
             ValueError: there is no privacy policy (T16).

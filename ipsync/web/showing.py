@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from ipsync.policy.accounts import SERVED_STATES, Account
-from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState
+from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import may_serve
 from ipsync.policy.permission import bar
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, View
+from ipsync.web.failures import WebFailure, gone, not_found
 
 _SCANNED_PER_ROUND = 200
 _ROUNDS = 25
@@ -108,6 +109,15 @@ class Showcase:
         """Give those of these documents that are held, in one reading."""
         return await self._catalog.read(partial(_held, document_ids=document_ids))
 
+    async def tombstone(self, document_id: int) -> Tombstone | None:
+        """Give what is remembered of an erased document: its number and whose it was.
+
+        Raises:
+            CatalogFailure: it could not be read.
+        """
+        found = await self._catalog.read(lambda view: view.tombstones([document_id]))
+        return found.get(document_id)
+
     async def page(self, rules: Rules, now: Instant, after: int, limit: int, account_id: int | None) -> Page:
         """Give up to `limit` documents that may be shown, with ids above `after`.
 
@@ -144,6 +154,23 @@ class Showcase:
         for document_id, waiter in asked.items():
             if not waiter.done():
                 waiter.set_result(found.get(document_id))
+
+
+async def why_missing(showcase: Showcase, document_id: int, account_id: int | None) -> WebFailure:
+    """Say why a document that is not held is not shown: erased (410), or nothing that we know of (404).
+
+    Args:
+        showcase: where tombstones are read.
+        document_id: which.
+        account_id: the only member whose documents the caller may know of; None for all.
+
+    Raises:
+        CatalogFailure: the catalog could not be asked.
+    """
+    tombstone = await showcase.tombstone(document_id)
+    if tombstone is None or account_id not in (None, tombstone.account_id):
+        return not_found()
+    return gone()
 
 
 def _held(view: View, document_ids: Collection[int]) -> dict[int, Held]:

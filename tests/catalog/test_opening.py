@@ -66,7 +66,7 @@ def test_an_empty_database_is_outdated(tmp_path: Path) -> None:
         open_catalog(URL, tmp_path, STATE_KEY)
 
 
-@pytest.mark.parametrize(("version", "remedy"), [("0000", "ipsync db upgrade"), ("9999", "newer")])
+@pytest.mark.parametrize(("version", "remedy"), [("0001", "ipsync db upgrade"), ("9999", "newer")])
 def test_another_schema_is_refused_with_the_remedy(tmp_path: Path, version: str, remedy: str) -> None:
     path = fresh_database(tmp_path)
     stranger = sqlite3.connect(path, isolation_level=None)
