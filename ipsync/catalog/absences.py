@@ -1,15 +1,17 @@
 """Absences: certificates of what was read, and tripwires."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import Select, bindparam, case, func, select, update
 
 from ipsync.catalog.absence_tables import ACTIVE_TRIPWIRES, CertificateRow, TripwireRow
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.removals import REMOVAL, removals_of
 from ipsync.catalog.sqlite import by_index, insert
+from ipsync.catalog.statements import given
 from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.certificates import Certificate
 from ipsync.policy.documents import DocumentState, Visibility
@@ -78,6 +80,28 @@ _VERIFIED = by_index(
     "document_by_age",
 )
 _NEWEST = select(func.max(REMOVAL.c.removal_id))
+_ADD_CERTIFICATE, _ADD_TRIPWIRE = insert(_CERTIFICATE), insert(_TRIPWIRE)
+_UPDATE_TRIPWIRE = update(_TRIPWIRE).where(_TRIPWIRE.c.tripwire_id == bindparam("of_tripwire"))
+
+
+@cache
+def _certificates(*, of_account: bool, older: bool) -> Select[Any]:
+    statement = select(_CERTIFICATE).order_by(_CERTIFICATE.c.certificate_id.desc()).limit(bindparam("most"))
+    if of_account:
+        statement = statement.where(_CERTIFICATE.c.account_id == bindparam("of_account"))
+    if older:
+        statement = statement.where(_CERTIFICATE.c.certificate_id < bindparam("before"))
+    return statement
+
+
+@cache
+def _tripwires(*, of_account: bool, active_only: bool) -> Select[Any]:
+    statement = select(_TRIPWIRE).order_by(_TRIPWIRE.c.tripwire_id.desc()).limit(bindparam("most"))
+    if of_account:
+        statement = statement.where(_TRIPWIRE.c.account_id == bindparam("of_account"))
+    if active_only:
+        statement = by_index(statement, _TRIPWIRE, "tripwire_active").where(ACTIVE_TRIPWIRES)
+    return statement
 
 
 class AbsenceReading(Handle):
@@ -87,13 +111,10 @@ class AbsenceReading(Handle):
         self, *, account_id: int | None = None, before: int | None = None, limit: int
     ) -> list[Certificate]:
         """Up to `limit` certificates with numbers below `before`, the newest first."""
-        statement = select(_CERTIFICATE).order_by(_CERTIFICATE.c.certificate_id.desc()).limit(limit)
-        if account_id is not None:
-            statement = statement.where(_CERTIFICATE.c.account_id == account_id)
-        if before is not None:
-            statement = statement.where(_CERTIFICATE.c.certificate_id < before)
+        asked = given(of_account=account_id, before=before)
+        statement = _certificates(of_account=account_id is not None, older=before is not None)
         with decoding("certificate"):
-            return [_certificate(row) for row in self._rows(statement)]
+            return [_certificate(row) for row in self._rows(statement, most=limit, **asked)]
 
     def certificates_of(self, removals: Collection[Removal]) -> dict[int, Certificate]:
         """By number of the removal, what was read before it arose; removals of other origin are left out."""
@@ -109,13 +130,9 @@ class AbsenceReading(Handle):
         self, *, account_id: int | None = None, active_only: bool = True, limit: int = 1000
     ) -> list[Tripwire]:
         """Up to `limit` tripwires, the newest first."""
-        statement = select(_TRIPWIRE).order_by(_TRIPWIRE.c.tripwire_id.desc()).limit(limit)
-        if account_id is not None:
-            statement = statement.where(_TRIPWIRE.c.account_id == account_id)
-        if active_only:
-            statement = by_index(statement, _TRIPWIRE, "tripwire_active").where(ACTIVE_TRIPWIRES)
+        statement = _tripwires(of_account=account_id is not None, active_only=active_only)
         with decoding("tripwire"):
-            return [_tripwire(row) for row in self._rows(statement)]
+            return [_tripwire(row) for row in self._rows(statement, most=limit, **given(of_account=account_id))]
 
     def outcome_of(self, tripwire: Tripwire) -> Outcome:
         """What became of the suspicions of a tripwire."""
@@ -155,35 +172,30 @@ class AbsenceWriting(AbsenceReading):
 
     def add_certificate(self, certificate: Certificate) -> int:
         """Keep a certificate for good; returns its number."""
-        row = self._row(
-            insert(_CERTIFICATE)
-            .values(
-                account_id=certificate.account_id,
-                visibility=int(certificate.visibility),
-                first_sent_at=certificate.first_sent_at,
-                last_sent_at=certificate.last_sent_at,
-                pages=certificate.pages,
-                pages_claimed=certificate.pages_claimed,
-                total=certificate.total,
-                named=certificate.named,
-                distinct_ids=certificate.distinct,
-                held=certificate.held,
-                missing=certificate.missing,
-                first_removal=certificate.first_removal,
-                last_removal=certificate.last_removal,
-            )
-            .returning(_CERTIFICATE.c.certificate_id)
+        return self._add(
+            _ADD_CERTIFICATE,
+            account_id=certificate.account_id,
+            visibility=int(certificate.visibility),
+            first_sent_at=certificate.first_sent_at,
+            last_sent_at=certificate.last_sent_at,
+            pages=certificate.pages,
+            pages_claimed=certificate.pages_claimed,
+            total=certificate.total,
+            named=certificate.named,
+            distinct_ids=certificate.distinct,
+            held=certificate.held,
+            missing=certificate.missing,
+            first_removal=certificate.first_removal,
+            last_removal=certificate.last_removal,
         )
-        return 0 if row is None else int(row[0])
 
     def put_tripwire(self, tripwire: Tripwire) -> int:
         """Insert a tripwire without a number, or replace the one of that number; returns the number."""
         values = _tripwire_values(tripwire)
         if tripwire.tripwire_id:
-            self._do(update(_TRIPWIRE).where(_TRIPWIRE.c.tripwire_id == tripwire.tripwire_id).values(values))
+            self._do(_UPDATE_TRIPWIRE, of_tripwire=tripwire.tripwire_id, **values)
             return tripwire.tripwire_id
-        row = self._row(insert(_TRIPWIRE).values(values).returning(_TRIPWIRE.c.tripwire_id))
-        return 0 if row is None else int(row[0])
+        return self._add(_ADD_TRIPWIRE, **values)
 
 
 def _certificate(row: AnyRow) -> Certificate:

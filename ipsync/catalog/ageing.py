@@ -7,6 +7,7 @@ how fast it can; so the oldest of all are merged from the oldest of each account
 import heapq
 from bisect import insort
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
@@ -14,6 +15,7 @@ from sqlalchemy import Select, bindparam, func, select
 from ipsync.catalog.documents import DOCUMENTS, documents_of
 from ipsync.catalog.handle import Handle
 from ipsync.catalog.sqlite import by_index
+from ipsync.catalog.statements import given
 from ipsync.catalog.tables import table
 from ipsync.policy.documents import Document, DocumentState, Visibility
 from ipsync.policy.instants import Instant
@@ -41,6 +43,13 @@ _OLDEST_OF = (
     .limit(bindparam("most"))
     .offset(bindparam("taken"))
 )
+_OLDEST_OF_LISTING = _OLDEST_OF.where(_DOCUMENT.c.visibility == bindparam("of_visibility"))
+
+
+@cache
+def _heads_in(states: frozenset[DocumentState], *, of_account: bool) -> Select[Any]:
+    statement = _HEADS.where(_TALLY.c.state.in_(sorted(state.value for state in states)))
+    return statement.where(_TALLY.c.account_id == bindparam("of_account")) if of_account else statement
 
 
 class AgeReading(Handle):
@@ -56,9 +65,6 @@ class AgeReading(Handle):
         visibility: Visibility | None = None,
     ) -> list[Document]:
         """Up to `limit` documents in these states verified before `before`, oldest verification first."""
-        statement = _OLDEST_OF
-        if visibility is not None:
-            statement = statement.where(_DOCUMENT.c.visibility == int(visibility))
         # A head is the oldest verification not looked at yet of one account in one state.
         heads = [head for head in self._heads(states, account_id) if head[0] < before]
         heapq.heapify(heads)
@@ -67,7 +73,7 @@ class AgeReading(Handle):
         found: list[Document] = []
         while heads and (len(found) < limit or found[limit - 1].verified_at > heads[0][0]):
             _, owner, state = heapq.heappop(heads)
-            batch = self._oldest_of(statement, owner, state, before, chunk, taken[owner, state])
+            batch = self._oldest_of(visibility, owner, state, before, chunk, taken[owner, state])
             taken[owner, state] += len(batch)
             for document in batch:
                 insort(found, document, key=_by_age)
@@ -80,17 +86,17 @@ class AgeReading(Handle):
         return min((head[0] for head in self._heads((state,), None)), default=None)
 
     def _heads(self, states: Collection[DocumentState], account_id: int | None) -> list[tuple[Instant, int, str]]:
-        statement = _HEADS.where(_TALLY.c.state.in_([state.value for state in states]))
-        if account_id is not None:
-            statement = statement.where(_TALLY.c.account_id == account_id)
-        return [(row.oldest, row.account_id, row.state) for row in self._rows(statement)]
+        statement = _heads_in(frozenset(states), of_account=account_id is not None)
+        rows = self._rows(statement, **given(of_account=account_id))
+        return [(row.oldest, row.account_id, row.state) for row in rows]
 
     def _oldest_of(
-        self, statement: Select[Any], account_id: int, state: str, before: Instant, most: int, taken: int
+        self, visibility: Visibility | None, account_id: int, state: str, before: Instant, most: int, taken: int
     ) -> list[Document]:
-        return documents_of(
-            self._rows(statement, account_id=account_id, state=state, before=before, most=most, taken=taken)
-        )
+        asked = {"account_id": account_id, "state": state, "before": before, "most": most, "taken": taken}
+        if visibility is None:
+            return documents_of(self._rows(_OLDEST_OF, **asked))
+        return documents_of(self._rows(_OLDEST_OF_LISTING, of_visibility=int(visibility), **asked))
 
 
 def _by_age(document: Document) -> tuple[Instant, int]:

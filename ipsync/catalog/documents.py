@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, or_, select, update
+from sqlalchemy import Select, bindparam, case, delete, func, or_, select, update
 
 from ipsync.catalog.failures import CatalogFull, readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing, unindexed
+from ipsync.catalog.statements import given
 from ipsync.catalog.tables import table
 from ipsync.policy.accounts import SERVED_STATES, AccountState
 from ipsync.policy.documents import (
@@ -91,6 +93,26 @@ _PUT_TOMBSTONE = Batch(
 _DROP_TOMBSTONES = delete(_TOMBSTONE).where(in_numbers(_TOMBSTONE.c.document_id))
 
 
+@cache
+def _after(states: frozenset[DocumentState] | None, *, of_account: bool, served_only: bool) -> Select[Any]:
+    statement = DOCUMENTS.where(_DOCUMENT.c.document_id > bindparam("after"))
+    if of_account:
+        statement = by_index(statement, _DOCUMENT, "document_by_account")
+        statement = statement.where(_DOCUMENT.c.account_id == bindparam("of_account"))
+    elif states is None or DocumentState.LIVE in states:
+        # Most documents are LIVE: going through them in order finds `most` at once. The others are few.
+        statement = by_index(statement, _DOCUMENT, "")
+    else:
+        statement = by_index(statement, _DOCUMENT, "document_by_age")
+        statement = statement.where(_DOCUMENT.c.account_id.in_(select(_ACCOUNT.c.account_id)))
+    if states is not None:
+        statement = statement.where(_DOCUMENT.c.state.in_(sorted(state.value for state in states)))
+    if served_only:
+        served = select(_ACCOUNT.c.account_id).where(_ACCOUNT.c.state.in_([state.value for state in SERVED_STATES]))
+        statement = statement.where(_DOCUMENT.c.verified_at >= bindparam("since"), _DOCUMENT.c.account_id.in_(served))
+    return statement.order_by(_DOCUMENT.c.document_id).limit(bindparam("most"))
+
+
 class DocumentReading(Handle):
     """The questions about documents."""
 
@@ -109,22 +131,13 @@ class DocumentReading(Handle):
         verified_since: Instant | None = None,
     ) -> list[Document]:
         """Up to `limit` documents with ids above `document_id`, by id; for pages and cursors."""
-        statement = DOCUMENTS.where(_DOCUMENT.c.document_id > document_id)
-        if account_id is not None:
-            statement = by_index(statement, _DOCUMENT, "document_by_account")
-            statement = statement.where(_DOCUMENT.c.account_id == account_id)
-        elif states is None or DocumentState.LIVE in states:
-            # Most documents are LIVE: going through them in order finds `limit` at once. The others are few.
-            statement = by_index(statement, _DOCUMENT, "")
-        else:
-            statement = by_index(statement, _DOCUMENT, "document_by_age")
-            statement = statement.where(_DOCUMENT.c.account_id.in_(select(_ACCOUNT.c.account_id)))
-        if states is not None:
-            statement = statement.where(_DOCUMENT.c.state.in_([state.value for state in states]))
-        if verified_since is not None:
-            served = select(_ACCOUNT.c.account_id).where(_ACCOUNT.c.state.in_([state.value for state in SERVED_STATES]))
-            statement = statement.where(_DOCUMENT.c.verified_at >= verified_since, _DOCUMENT.c.account_id.in_(served))
-        return documents_of(self._rows(statement.order_by(_DOCUMENT.c.document_id).limit(limit)))
+        statement = _after(
+            None if states is None else frozenset(states),
+            of_account=account_id is not None,
+            served_only=verified_since is not None,
+        )
+        asked = given(of_account=account_id, since=verified_since)
+        return documents_of(self._rows(statement, after=document_id, most=limit, **asked))
 
     def documents_wanting_details(self, limit: int) -> list[Document]:
         """LIVE documents of ACTIVE accounts without details, or with details older than `modified_at`."""

@@ -18,6 +18,7 @@ _DOCUMENT = table("document")
 _LISTING = table("listing")
 _TALLY = table("tally")
 
+_TALLIES = select(_TALLY)
 _SUMS = select(_TALLY.c.kind, _TALLY.c.state, func.sum(_TALLY.c.number), func.sum(_TALLY.c.size_bytes)).group_by(
     _TALLY.c.kind, _TALLY.c.state
 )
@@ -27,7 +28,7 @@ _OLDEST_OF_ACCOUNTS = select(
     .where(_DOCUMENT.c.account_id == _ACCOUNT.c.account_id, _DOCUMENT.c.state == DocumentState.LIVE.value)
     .scalar_subquery()
     .label("oldest"),
-)
+).order_by(_ACCOUNT.c.account_id)
 _NEAREST = [select(func.min(REMOVAL.c.erase_by)).where(REMOVAL.c.stage == stage) for stage in OPEN]
 _PAGES = (
     select(func.sum(_LISTING.c.pages))
@@ -63,7 +64,7 @@ class FigureReading(AgeReading):
         """Each account in numbers."""
         count: dict[tuple[int, str, str], int] = defaultdict(int)
         size: dict[tuple[int, str, str], int] = defaultdict(int)
-        for row in self._rows(select(_TALLY)):
+        for row in self._rows(_TALLIES):
             count[row.account_id, row.kind, row.state] = row.number
             size[row.account_id, row.kind, row.state] = row.size_bytes
         return {
@@ -75,5 +76,5 @@ class FigureReading(AgeReading):
                 oldest_verified_at=row.oldest,
                 open_removals=sum(count[row.account_id, "removal", stage] for stage in OPEN),
             )
-            for row in self._rows(_OLDEST_OF_ACCOUNTS.order_by(_ACCOUNT.c.account_id))
+            for row in self._rows(_OLDEST_OF_ACCOUNTS)
         }

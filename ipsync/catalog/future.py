@@ -1,6 +1,8 @@
 """Instants that have not come: found, and work that was put off to them made due (F6, F7)."""
 
-from sqlalchemy import Table, bindparam, func, select, update
+from functools import cache
+
+from sqlalchemy import Table, Update, bindparam, func, select, update
 from sqlalchemy.sql.elements import ColumnElement, KeyedColumnElement
 
 from ipsync.catalog.documents import DOCUMENTS, documents_of
@@ -49,6 +51,16 @@ def _plans() -> list[tuple[Table, KeyedColumnElement[int], ColumnElement[bool] |
     ]
 
 
+@cache
+def _pulling_back() -> list[Update]:
+    return [
+        update(where)
+        .where(column > bindparam("horizon"), *([] if condition is None else [condition]))
+        .values({column: bindparam("instead")})
+        for where, column, condition in _plans()
+    ]
+
+
 class FutureReading(Handle):
     """The question about what cannot be."""
 
@@ -70,9 +82,6 @@ class FutureWriting(FutureReading):
     def pull_back(self, horizon: Instant, now: Instant) -> int:
         """Make due at `now` what is planned for later than `horizon`: sweeps, checks, tries, pauses."""
         changed = 0
-        for where, column, condition in _plans():
-            statement = update(where).where(column > bindparam("horizon")).values({column: bindparam("instead")})
-            if condition is not None:
-                statement = statement.where(condition)
+        for statement in _pulling_back():
             changed += self._do(statement, horizon=horizon, instead=now)
         return changed

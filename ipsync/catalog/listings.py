@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, not_, select
 
 from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.plan_tables import ListingPlanRow, PagePlanRow
-from ipsync.catalog.sqlite import upsert
+from ipsync.catalog.sqlite import in_numbers, numbers, upsert
 from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.documents import Visibility
 from ipsync.policy.listings import Listing, PageRecord
@@ -17,6 +17,7 @@ _PAGE = table("page_record")
 _PLANS = [METADATA.tables[row.__tablename__] for row in (PagePlanRow, ListingPlanRow)]
 
 _LISTINGS = select(_LISTING).order_by(_LISTING.c.account_id, _LISTING.c.visibility)
+_LISTINGS_OF = _LISTINGS.where(_LISTING.c.account_id == bindparam("of_account"))
 _PAGES = (
     select(_PAGE)
     .where(
@@ -32,6 +33,12 @@ _DROP_PAGES = delete(_PAGE).where(
     _PAGE.c.visibility == bindparam("visibility"),
     _PAGE.c.page > bindparam("page"),
 )
+_DROP = [
+    delete(emptied).where(
+        emptied.c.account_id == bindparam("of_account"), not_(in_numbers(emptied.c.visibility, "kept"))
+    )
+    for emptied in (_PAGE, _LISTING, *_PLANS)
+]
 
 
 class ListingReading(Handle):
@@ -39,9 +46,9 @@ class ListingReading(Handle):
 
     def listings(self, account_id: int | None = None) -> list[Listing]:
         """The listings of one account, or of all."""
-        statement = _LISTINGS if account_id is None else _LISTINGS.where(_LISTING.c.account_id == account_id)
         # A row of a privacy level that there is not is passed over: nothing can be read for it.
-        found = readable(self._rows(statement), _listing, lambda _row: None)
+        rows = self._rows(_LISTINGS) if account_id is None else self._rows(_LISTINGS_OF, of_account=account_id)
+        found = readable(rows, _listing, lambda _row: None)
         return [listing for listing in found if listing is not None]
 
     def page_records(self, account_id: int, visibility: Visibility) -> list[PageRecord]:
@@ -84,9 +91,9 @@ class ListingWriting(ListingReading):
 
     def drop_listings(self, account_id: int, keep: Collection[Visibility] = ()) -> None:
         """Forget the listings of an account but those in `keep`, with the records of their pages and their plans."""
-        kept = [int(visibility) for visibility in keep]
-        for emptied in (_PAGE, _LISTING, *_PLANS):
-            self._do(delete(emptied).where(emptied.c.account_id == account_id, emptied.c.visibility.not_in(kept)))
+        kept = numbers([int(visibility) for visibility in keep])
+        for statement in _DROP:
+            self._do(statement, of_account=account_id, kept=kept)
 
     def record_page(self, record: PageRecord) -> None:
         """Keep what one page told, replacing the older record of that page."""

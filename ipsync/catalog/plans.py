@@ -20,6 +20,7 @@ _PAGE = METADATA.tables[PagePlanRow.__tablename__]
 _DOCUMENT = table("document")
 
 _OF_LISTING = (_PAGE.c.account_id == bindparam("of_account"), _PAGE.c.visibility == bindparam("of_visibility"))
+_LISTINGS = select(_LISTING)
 _PAGES = select(_PAGE).where(*_OF_LISTING).order_by(_PAGE.c.page)
 _ONE_PAGE = select(_PAGE).where(*_OF_LISTING, _PAGE.c.page == bindparam("number"))
 _ONE_LISTING = select(_LISTING).where(
@@ -53,7 +54,7 @@ class PlanReading(Handle):
     def listing_plans(self) -> dict[ListingKey, ListingKnowledge]:
         """What planning knows of every listing."""
         # A row that cannot be read is passed over: what it knew is learned again.
-        found = readable(self._rows(select(_LISTING)), _listing, lambda _row: None)
+        found = readable(self._rows(_LISTINGS), _listing, lambda _row: None)
         return {listing.key: listing for listing in found if listing is not None}
 
     def listing_plan(self, key: ListingKey) -> ListingKnowledge | None:

@@ -1,14 +1,16 @@
 """Removals: obligations with deadlines, and the record they become. They hold no personal text."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, not_, or_, select, update
+from sqlalchemy import Select, bindparam, func, not_, or_, select, update
 
 from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.merging import stronger
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, insert, numbers, one_of, replacing
+from ipsync.catalog.statements import given
 from ipsync.catalog.tables import table
 from ipsync.policy.documents import RenditionState
 from ipsync.policy.instants import Instant
@@ -81,6 +83,29 @@ _ADVANCE = (
 )
 
 
+@cache
+def _at_stage(*, of_account: bool, of_documents: bool) -> Select[Any]:
+    statement = select(REMOVAL).where(REMOVAL.c.stage == bindparam("stage"))
+    index = "removal_by_deadline"
+    if of_account:
+        statement = statement.where(REMOVAL.c.account_id == bindparam("of_account"))
+        index = "removal_by_account"
+    if of_documents:
+        statement = statement.where(in_numbers(REMOVAL.c.document_id))
+        index = "removal_by_document"
+    return by_index(statement, REMOVAL, index).order_by(*_EARLIEST).limit(bindparam("most"))
+
+
+@cache
+def _suspicions(tripwires: int) -> Select[Any]:
+    """Suspicions but those of so many tripwires."""
+    statement = _SUSPICIONS
+    for place in range(tripwires):
+        its = REMOVAL.c.removal_id.between(bindparam(f"first_{place}"), bindparam(f"last_{place}"))
+        statement = statement.where(or_(REMOVAL.c.account_id != bindparam(f"account_{place}"), not_(its)))
+    return statement
+
+
 class RemovalReading(Handle):
     """The questions about removals."""
 
@@ -99,20 +124,11 @@ class RemovalReading(Handle):
     ) -> list[Removal]:
         """Removals, earliest `erase_by` first."""
         # One question per stage keeps each in the order of its index; the earliest of them are the answer.
+        statement = _at_stage(of_account=account_id is not None, of_documents=document_ids is not None)
+        asked = given(of_account=account_id, numbers=None if document_ids is None else numbers(document_ids))
         found: list[Removal] = []
         for stage in Stage if stages is None else set(stages):
-            statement = select(REMOVAL).where(REMOVAL.c.stage == stage.value)
-            parameters = {}
-            index = "removal_by_deadline"
-            if account_id is not None:
-                statement = statement.where(REMOVAL.c.account_id == account_id)
-                index = "removal_by_account"
-            if document_ids is not None:
-                statement = statement.where(in_numbers(REMOVAL.c.document_id))
-                parameters["numbers"] = numbers(document_ids)
-                index = "removal_by_document"
-            statement = by_index(statement, REMOVAL, index)
-            found.extend(removals_of(self._rows(statement.order_by(*_EARLIEST).limit(limit), **parameters)))
+            found.extend(removals_of(self._rows(statement, stage=stage.value, most=limit, **asked)))
         return _earliest(found, limit)
 
     def due_removals(self, now: Instant, limit: int) -> list[Removal]:
@@ -127,15 +143,14 @@ class RemovalReading(Handle):
 
         Those that belong to a tripwire in `passing_over` are left out.
         """
-        statement = _SUSPICIONS
-        for held in passing_over:
-            statement = statement.where(
-                or_(
-                    REMOVAL.c.account_id != held.account_id,
-                    not_(REMOVAL.c.removal_id.between(held.first_removal, held.last_removal)),
-                )
-            )
-        return removals_of(self._rows(statement, now=now, most=limit))
+        held: dict[str, int] = {}
+        for place, tripwire in enumerate(passing_over):
+            held |= {
+                f"account_{place}": tripwire.account_id,
+                f"first_{place}": tripwire.first_removal,
+                f"last_{place}": tripwire.last_removal,
+            }
+        return removals_of(self._rows(_suspicions(len(passing_over)), now=now, most=limit, **held))
 
 
 class RemovalWriting(RemovalReading):

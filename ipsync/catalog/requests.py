@@ -181,7 +181,7 @@ class RequestWriting(RequestReading, DocumentWriting, AccountDooming):
         if request_id:
             self._do(_PUT, request_id=request_id, **values)
         else:
-            request_id = int(self._connection.execute(_ADD, values).lastrowid)
+            request_id = self._add(_ADD, **values)
         if words is not None and (words.contact or words.note):
             self._do(_PUT_WORDS, request_id=request_id, contact=words.contact, note=words.note)
         return request_id

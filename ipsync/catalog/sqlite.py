@@ -17,7 +17,6 @@ from sqlalchemy import (
     Connection,
     Delete,
     Engine,
-    FromClause,
     MetaData,
     Select,
     Table,
@@ -32,14 +31,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import Insert, insert
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import KeyedColumnElement, UnaryExpression
 
 from ipsync.catalog.failures import CatalogConflict, CatalogFull
+from ipsync.catalog.statements import HintingCompiler, dialect
 from ipsync.catalog.tables import METADATA
 from ipsync.ports.catalog import CatalogBroken, CatalogBusy, CatalogCorrupt, CatalogFailure
 
@@ -153,18 +151,10 @@ def reading_engine(path: Path, busy_seconds: float) -> Engine:
     return _engine(connect, "BEGIN")
 
 
-class _HintingCompiler(SQLiteCompiler):
-    """SQLAlchemy's own, but it writes the hints of `by_index` down."""
-
-    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
-        """What follows the name of `table` in a FROM clause."""
-        return text
-
-
 def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
     # Parameters hold personal text and must not reach a message.
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
-    engine.dialect.statement_compiler = _HintingCompiler
+    engine.dialect.statement_compiler = HintingCompiler
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
@@ -263,7 +253,7 @@ class Batch:
         Raises:
             ValueError: SQL takes them in another order.
         """
-        compiled = statement.compile(dialect=SQLiteDialect_pysqlite())
+        compiled = statement.compile(dialect=dialect())
         order = getattr(compiled, "positiontup", None)
         if order != list(names):
             raise ValueError(f"a row for this statement is {order}")

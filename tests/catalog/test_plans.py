@@ -1,12 +1,14 @@
 """No question that is asked often goes through a whole table, and none sorts what an index has in order."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from ipsync.catalog import SqliteCatalog
+from ipsync.catalog.handle import Handle
 from ipsync.policy.documents import DocumentState, ListedDocument, RenditionState, Tombstone, Visibility
 from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.policy.tripwire import Tripwire
@@ -49,27 +51,40 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteCatalog]:
     catalog.close_now()
 
 
-def plan_of(catalog: SqliteCatalog, run: Callable[[], object]) -> list[str]:
+class _Explaining:
+    """A connection of the driver that says first what SQLite will do."""
+
+    def __init__(self, driver: sqlite3.Connection, plans: list[list[str]]) -> None:
+        self._driver = driver
+        self._plans = plans
+
+    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        self._explain(statement, parameters)
+        return self._driver.execute(statement, parameters)
+
+    def executemany(self, statement: str, rows: list[tuple[object, ...]]) -> sqlite3.Cursor:
+        self._explain(statement, rows[0])
+        return self._driver.executemany(statement, rows)
+
+    def _explain(self, statement: str, parameters: tuple[object, ...]) -> None:
+        plan = self._driver.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        self._plans.append([row[3] for row in plan])
+
+
+def plan_of(_catalog: SqliteCatalog, run: Callable[[], object]) -> list[str]:
     """What SQLite says it will do for every statement that `run` makes the catalog execute."""
-    steps: list[str] = []
+    plans: list[list[str]] = []
+    whole = Handle.__init__
 
-    def explain(
-        _connection: object, cursor: object, statement: str, parameters: object, _context: object, many: bool
-    ) -> None:
-        if statement.split()[0] in {"SELECT", "UPDATE", "DELETE", "INSERT"}:
-            asking = cursor.connection.cursor()  # type: ignore[attr-defined]  # reason: a DB-API cursor
-            one = parameters[0] if many else parameters  # type: ignore[index]  # reason: rows of a batch
-            steps.extend(row[3] for row in asking.execute(f"EXPLAIN QUERY PLAN {statement}", one))
+    def begin(self: Any, *given: Any, **options: Any) -> None:
+        whole(self, *given, **options)
+        self._driver = _Explaining(self._driver, plans)
 
-    engines = (catalog._reading_engine, catalog._writing.engine)
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", explain)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Handle, "__init__", begin)
         run()
-    finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", explain)
-    return steps
+    assert plans
+    return [step for plan in plans for step in plan]
 
 
 def scanned(steps: list[str]) -> set[str]:
