@@ -4,6 +4,8 @@ What lives as long as the process (`base.Base`: database, files, clock, metrics)
 reload replaces (`Works`: client, gate, jobs).
 """
 
+import os
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -14,7 +16,7 @@ from ipsync.catalog.heads import read_heads
 from ipsync.catalog.ledger_keys import is_signed
 from ipsync.catalog.location import heads_file
 from ipsync.ipernity.client import IpernitySource
-from ipsync.ipernity.gate import BudgetGate
+from ipsync.ipernity.gate import BudgetGate, GateSnapshot
 from ipsync.ipernity.media import MediaFetcher
 from ipsync.ipernity.media_addresses import loopback_of
 from ipsync.jobs.accounts import Accounts
@@ -31,8 +33,10 @@ from ipsync.jobs.drill_source import DrillSource
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.feed import FeedKeeper
 from ipsync.jobs.grants import Grants
+from ipsync.jobs.incidents import Incidents, Senses
 from ipsync.jobs.leave import Leave
 from ipsync.jobs.media import Media
+from ipsync.jobs.notices import Notices
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.purge import Purge
@@ -41,18 +45,26 @@ from ipsync.jobs.report import Reporter
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
+from ipsync.notify import CommandChannel, MailChannel, MailServer
 from ipsync.policy.admission import Capacity, overload
+from ipsync.policy.incidents import Room, Spending
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogFailure
+from ipsync.ports.notify import Channel
 from ipsync.ports.source import Source
 from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
+from ipsync.store import FREE_SPACE_FLOOR_BYTES
+from ipsync.store.disk import free_bytes_at
 from ipsync.web import Operator, WebJobs, WebParts, cookie_key
 
 _CHECK_SECONDS = 30.0
 """How long a start may look at the database alone."""
+
+_DATABASE_FLOOR_BYTES = 64 << 20
+"""With less room than this, the disk of the database counts as full."""
 
 __all__ = [
     "Base",
@@ -105,6 +117,9 @@ class Works:
     drill: DrillRun = field(init=False)
     reporter: Reporter = field(init=False)
     belonging: Belonging = field(init=False)
+    incidents: Incidents = field(init=False)
+    notices: Notices = field(init=False)
+    _budget: GateSnapshot | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
@@ -136,6 +151,12 @@ class Works:
         self.repair = Repair(catalog, base.store, mending, clock, rules)
         self.leave = Leave(catalog, base.store, self.tombstones, self.purge, self.orphans, clock, rules)
         self.drill = DrillRun(catalog, base.store, (self.sync, self.confirm, self.purge, self.media), clock, rules)
+        settings = self.settings
+        self.notices = Notices(
+            catalog, clock, channels_of(settings), settings.operator.application, lambda: status_link(settings)
+        )
+        senses = Senses(self._spending, lambda: rooms_of(settings), base.clock.behind)
+        self.incidents = Incidents(catalog, clock, rules.lease, senses, lambda: self.notices.channels)
 
     def _witness(self) -> Witness:
         path = heads_file(self.settings.database.path)
@@ -147,10 +168,22 @@ class Works:
 
     async def look_at_budget(self) -> None:
         """Learn what the budget allows now, and show it."""
-        snapshot = await self.gate.snapshot()
+        snapshot = self._budget = await self.gate.snapshot()
         self.believed_requests_per_hour = snapshot.believed_requests_per_hour
         for window, allowance in snapshot.allowances.items():
             self.base.metrics.set_budget(window, allowance.limit, allowance.remaining)
+
+    def _spending(self) -> Spending:
+        """How the budget stood when it was last looked at."""
+        known = self._budget
+        if known is None:
+            return Spending(self.believed_requests_per_hour)
+        windows = {name: known.allowances[name] for name in ("hour", "day") if name in known.allowances}
+        return Spending(
+            believed=known.believed_requests_per_hour,
+            is_cut=known.backoff_step > 0 or known.rate_factor < 1,
+            left={name: entry.remaining / max(1, entry.limit) for name, entry in windows.items()},
+        )
 
     def boot_gate(self) -> BootGate:
         """What must be true before anything listens (design §3)."""
@@ -199,12 +232,26 @@ class Works:
             Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),
         ]
 
+    def watches(self, look: Callable[[], Awaitable[None]]) -> list[Nudge]:
+        """Who watches the others: nothing that is owed to a member depends on them.
+
+        Args:
+            look: measures and publishes.
+        """
+        window = self.rules.lease.window
+        return [
+            Nudge("health", period_of(window, 5760), look),
+            Nudge("incidents", period_of(window, 1440), self.incidents.run, then=("notices",)),
+            Nudge("notices", period_of(window, 1440), self.notices.begin),
+        ]
+
     def rewired(self, settings: Settings) -> "Works":
         """The same base under another configuration; budget and leases go on where they were."""
         return open_works(self.base, settings)
 
     async def close_clients(self) -> None:
         """Close connections to ipernity and its media hosts, and give unused request slots back."""
+        await self.notices.close()
         await self.source.close()
         await self.fetcher.close()
         await self.gate.close()
@@ -242,6 +289,39 @@ def open_works(base: Base, settings: Settings) -> Works:
         observe=base.metrics.count_media,
     )
     return Works(base, settings, settings.rules(), gate, source, fetcher, caps.sustainable_per_hour())
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """The ways by which people are told."""
+    notify, password = settings.notify, settings.secrets.smtp_password
+    channels: list[Channel] = []
+    if notify.has_mail:
+        server = MailServer(
+            notify.smtp_host,
+            notify.smtp_port,
+            notify.smtp_tls,
+            notify.smtp_user,
+            password.reveal() if notify.smtp_user and password else "",
+        )
+        channels.append(MailChannel(server, notify.mail_from, notify.mail_to, ssl.create_default_context))
+    if notify.command:
+        channels.append(CommandChannel(notify.command, os.environ))
+    return channels
+
+
+def rooms_of(settings: Settings) -> dict[str, Room]:
+    """What is left of the disks that copies and database lie on; one where they share it."""
+    places = {"store": settings.store.path, "database": settings.database.path.parent}
+    floors = {"store": FREE_SPACE_FLOOR_BYTES, "database": _DATABASE_FLOOR_BYTES}
+    free = {place: found for place, path in places.items() if (found := free_bytes_at(path)) is not None}
+    if free.get("store") == free.get("database"):
+        free.pop("database", None)
+    return {place: Room(found, floors[place]) for place, found in free.items()}
+
+
+def status_link(settings: Settings) -> str:
+    """Where the operator finds the status page."""
+    return f"{settings.web.public_url or f'http://{settings.web.listen}'}/status"
 
 
 def operator_of(settings: Settings) -> Operator:

@@ -21,7 +21,7 @@ from ipsync.policy.instants import SECOND, Duration, rfc3339, seconds
 from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, CatalogMissing, StateKeyWrong
 from ipsync.ports.store import ContentKey, StoreFailure
 from ipsync.process import Holder, OneProcessLock, ServiceNotifier
-from ipsync.schedule import Nudge, Schedule, period_of
+from ipsync.schedule import Schedule, period_of
 from ipsync.settings import Settings, SettingsInvalid
 from ipsync.settings.effective import need_restart
 from ipsync.telemetry import Event, configure_logging, get_log, observe_events
@@ -233,10 +233,7 @@ class Daemon:
 
     def _begin_schedule(self, base: Base, works: Works) -> None:
         window = works.rules.lease.window
-        nudges = [
-            *works.nudges(),
-            Nudge("health", period_of(window, 5760), lambda: self._look(base, works)),
-        ]
+        nudges = [*works.nudges(), *works.watches(lambda: self._look(base, works))]
         self._schedule = Schedule(nudges, base.catalog, base.clock, base.metrics, self._fail, period_of(window, 1440))
         self._schedule.start()
         self._looked_at = asyncio.get_running_loop().time()

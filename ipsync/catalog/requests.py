@@ -113,20 +113,20 @@ class RequestReading(DocumentReading):
 
     def removal_request(self, request_id: int) -> RemovalRequest | None:
         """One request."""
-        found = _requests(self._rows(_ONE, request_id=request_id))
+        found = requests_of(self._rows(_ONE, request_id=request_id))
         return found[0] if found else None
 
     def removal_requests(self, *, open_only: bool = False, after: int = 0, limit: int = 1000) -> list[RemovalRequest]:
         """Requests with numbers above `after`, by number; of `open_only` those of which something is still held."""
-        return _requests(self._rows(_OPEN_AFTER if open_only else _AFTER, after=after, most=limit))
+        return requests_of(self._rows(_OPEN_AFTER if open_only else _AFTER, after=after, most=limit))
 
     def removal_requests_of(self, subject: Subject) -> list[RemovalRequest]:
         """Every request that named this document or account, by number."""
-        return _requests(self._rows(_OF_SUBJECT, scope=subject.scope.value, subject_id=subject.subject_id))
+        return requests_of(self._rows(_OF_SUBJECT, scope=subject.scope.value, subject_id=subject.subject_id))
 
     def requests_not_outside(self, limit: int) -> list[RemovalRequest]:
         """Requests of which the record outside the database does not know how they stand, by number."""
-        return _requests(self._rows(_NOT_OUTSIDE, most=limit))
+        return requests_of(self._rows(_NOT_OUTSIDE, most=limit))
 
     def request_words(self, request_ids: Collection[int]) -> dict[int, Words]:
         """What is still kept of contacts and notes, by request."""
@@ -205,7 +205,8 @@ class RequestWriting(RequestReading, DocumentWriting, AccountDooming):
         self._do(_LIFT, of_document=document_id, at=since)
 
 
-def _requests(rows: Sequence[AnyRow]) -> list[RemovalRequest]:
+def requests_of(rows: Sequence[AnyRow]) -> list[RemovalRequest]:
+    """Turn rows into requests."""
     with decoding("removal_request"):
         return [_request(row) for row in rows]
 

@@ -6,6 +6,7 @@ from ipsync.catalog.changes import ChangeReading, ChangeWriting
 from ipsync.catalog.comparing import ComparisonReading
 from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.future import FutureReading, FutureWriting
+from ipsync.catalog.incidents import IncidentReading, IncidentWriting
 from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
 from ipsync.catalog.petitions import PetitionReading, PetitionWriting
@@ -14,7 +15,6 @@ from ipsync.catalog.read_tokens import ReadTokenReading, ReadTokenWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
 from ipsync.catalog.removals import RemovalReading
 from ipsync.catalog.renditions import RenditionReading, RenditionWriting
-from ipsync.catalog.requests import RequestReading, RequestWriting
 
 
 class SqlView(
@@ -22,7 +22,7 @@ class SqlView(
     ComparisonReading,
     ListingReading,
     PlanReading,
-    RequestReading,
+    IncidentReading,
     PetitionReading,
     RenditionReading,
     RemovalReading,
@@ -42,7 +42,7 @@ class SqlTransaction(
     ComparisonReading,
     ListingWriting,
     PlanWriting,
-    RequestWriting,
+    IncidentWriting,
     PetitionWriting,
     RenditionWriting,
     AbsenceWriting,

@@ -67,6 +67,7 @@ COMMANDS = (
     CommandEntry("reap", _WORK, "Erase what is overdue where no daemon does it."),
     CommandEntry("plan", _LOOK, "Show what each account costs, and what else would fit."),
     CommandEntry("status", _LOOK, "Show what is mirrored, what is being erased, what is left of the budget."),
+    CommandEntry("incidents", _LOOK, "Show what needed a person, and who was told."),
     CommandEntry("documents", _LOOK, "Show mirrored documents."),
     CommandEntry("ledger", _LOOK, "Check, export and ask the record of removals."),
     CommandEntry("audit", _LOOK, "Look whether everything held may be held, and everything gone is gone."),
@@ -74,6 +75,7 @@ COMMANDS = (
     CommandEntry("drill", _LOOK, "Take one document back, as it were, and measure how it goes."),
     CommandEntry("config", _KEEP, "Check and show the configuration."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),
+    CommandEntry("notify", _KEEP, "Try whether notices of incidents arrive."),
     CommandEntry("leave", _KEEP, "Erase everything, with proof, and end the use of the API."),
 )
 """Every command there is, in the order of the help."""

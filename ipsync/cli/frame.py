@@ -22,7 +22,13 @@ import ipsync
 from ipsync.cli import COMMANDS, FAILED, INTERRUPTED, WRONG, CommandEntry, Frame, examples, frame_of, output
 
 _ENTRIES = {entry.name: entry for entry in COMMANDS}
-_SECRET_VARIABLES = ("IPSYNC_API_KEY", "IPSYNC_API_SECRET", "IPSYNC_ADMIN_TOKEN", "IPSYNC_STATE_KEY")
+_SECRET_VARIABLES = (
+    "IPSYNC_API_KEY",
+    "IPSYNC_API_SECRET",
+    "IPSYNC_ADMIN_TOKEN",
+    "IPSYNC_STATE_KEY",
+    "IPSYNC_SMTP_PASSWORD",
+)
 _PARAMETERS = re.compile(
     r"\b(auth_token|api_sig|api_key|frob|token|secret)(=|%3D|\"?: *\"?)[^\s&\"',;)]+", re.IGNORECASE
 )

@@ -21,6 +21,7 @@ from ipsync.ports.absences import AbsenceChanges, AbsenceView
 from ipsync.ports.changes import ChangeChanges, ChangeView
 from ipsync.ports.comparison import ComparisonView
 from ipsync.ports.future import FutureChanges, FutureView
+from ipsync.ports.incidents import IncidentChanges, IncidentView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
 from ipsync.ports.petitions import PetitionChanges, PetitionView
 from ipsync.ports.plans import PlanChanges, PlanView
@@ -136,6 +137,7 @@ class View(
     PlanView,
     ChangeView,
     ReadTokenView,
+    IncidentView,
     Protocol,
 ):
     """One consistent reading of the catalog."""
@@ -284,6 +286,7 @@ class Transaction(
     PlanChanges,
     ChangeChanges,
     ReadTokenChanges,
+    IncidentChanges,
     Protocol,
 ):
     """One unit of work: all of it or nothing, and durable when `write` returns."""

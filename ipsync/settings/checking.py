@@ -17,6 +17,7 @@ from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import KeyUse
 from ipsync.settings import addresses
 from ipsync.settings.effective import TESTING_CAPS
+from ipsync.settings.notify_section import NO_TLS, STARTTLS, TLS, Notify
 from ipsync.settings.problems import Problem, Severity
 from ipsync.settings.sections import (
     LICENSE_WORDS,
@@ -204,6 +205,23 @@ def _removal(removal: RemovalSection) -> Iterator[Finding]:
             yield Finding("removal.seal_max", "is shorter than removal.window", "give more than the window")
 
 
+def _notify(notify: Notify) -> Iterator[Finding]:
+    if not notify.has_mail:
+        for key in ("mail_from", "mail_to", "smtp_user"):
+            if getattr(notify, key):
+                yield Finding(f"notify.{key}", "has no effect without notify.smtp_host", "name the mail server too")
+        return
+    for key, example in (("mail_from", '"ipsync@example.org"'), ("mail_to", '["operator@example.org"]')):
+        if not getattr(notify, key):
+            yield Finding(f"notify.{key}", "is missing, and notify.smtp_host is given", f"write e.g. {key} = {example}")
+    if notify.smtp_tls == NO_TLS and not notify.is_local_mail:
+        yield Finding(
+            "notify.smtp_tls",
+            f'is "{NO_TLS}", and {notify.smtp_host} is another machine',
+            f'write "{STARTTLS}" or "{TLS}"',
+        )
+
+
 def _patience(api: Api, removal: RemovalSection) -> Iterator[Finding]:
     if api.timeout > removal.window // 12:
         yield _warning(
@@ -259,6 +277,7 @@ RULES: tuple[Rule, ...] = (
     _visible_to_all,
     _ttl,
     _removal,
+    _notify,
     _patience,
     _store_is_apart,
 )

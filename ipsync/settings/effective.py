@@ -15,6 +15,7 @@ from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import Agreement, KeyUse, PermittedView
 from ipsync.policy.rules import Rules, TimeToLive
 from ipsync.policy.tripwire import Limits
+from ipsync.settings.notify_section import Notify
 from ipsync.settings.problems import Problem
 from ipsync.settings.secrets import Secrets
 from ipsync.settings.sections import (
@@ -65,6 +66,7 @@ class Settings:
     store: Store
     web: Web
     feed: Feed
+    notify: Notify
     log: Log
     secret_files: SecretFiles
     secrets: Secrets

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from ipsync.settings.checking import findings
 from ipsync.settings.effective import TESTING_CAPS, Settings
 from ipsync.settings.problems import Problem, SettingsInvalid, Severity, Unfit, shown
-from ipsync.settings.secrets import SECRET_NAMES, Secrets, find_secrets, ways
-from ipsync.settings.sections import SECTIONS, TESTING, Section
+from ipsync.settings.secrets import EXTRA_SECRET_NAMES, SECRET_NAMES, Secrets, find_secrets, ways
+from ipsync.settings.section import Section
+from ipsync.settings.sections import SECTIONS, TESTING
 from ipsync.settings.units import likely
 
 SYSTEM_FILE = Path("/etc/ipsync/ipsync.toml")
@@ -109,6 +110,9 @@ def _read(file: Path, environ: Mapping[str, str], overrides: Mapping[str, object
             _read_section(reading, name, kind, tables.get(name))
     secret_files = reading.sections.get("secret_files")
     files = {} if secret_files is None else {key[: -len("_file")]: path for key, path in secret_files if path}
+    notify = reading.sections.get("notify")
+    if notify is not None and notify.smtp_user and set(needs) >= set(SECRET_NAMES):
+        needs = (*needs, "smtp_password")
     reading.secrets, problems = find_secrets(files, environ, str(file), needs)
     reading.problems += problems
     reading.problems += findings(reading.sections, file)
@@ -212,7 +216,7 @@ def _problems_of(error: ValidationError, file: str, name: str, kind: type[Sectio
 
 
 def _unknown_key(name: str, key: str, kind: type[Section]) -> tuple[str, str]:
-    if name == "secrets" and key in SECRET_NAMES:
+    if name == "secrets" and key in (*SECRET_NAMES, *EXTRA_SECRET_NAMES):
         return "a secret never stands in the configuration file itself", f"take it out and {ways(key)}"
     home = _home_of(key)
     near = likely(key, kind.model_fields)

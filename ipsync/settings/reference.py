@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from ipsync.settings.sections import SECTIONS, TERMS_VERSION, Section
+from ipsync.settings.section import Section
+from ipsync.settings.sections import SECTIONS, TERMS_VERSION
 from ipsync.settings.units import Unit
 
 EXAMPLES: dict[str, Any] = {
@@ -25,10 +26,16 @@ EXAMPLES: dict[str, Any] = {
     "agreements.reference": "contract of 2026-11-02, folder 7",
     "agreements.until": date(2027, 12, 31),
     "web.public_url": "https://mirror.example.org",
+    "notify.smtp_host": "mail.example.org",
+    "notify.smtp_user": "ipsync",
+    "notify.mail_from": "ipsync@example.org",
+    "notify.mail_to": ["operator@example.org"],
+    "notify.command": ["/usr/local/bin/tell-me", "--incident"],
     "secrets.api_key_file": "secrets/api_key",
     "secrets.api_secret_file": "secrets/api_secret",
     "secrets.admin_token_file": "secrets/admin_token",
     "secrets.state_key_file": "secrets/state_key",
+    "secrets.smtp_password_file": "secrets/smtp_password",
 }
 """What the example shows where there is no default."""
 
@@ -104,7 +111,7 @@ def example() -> str:
         lines.append(f"#[[{name}]]" if silent else f"[{name}]")
         for setting in _settings_of(name, kind):
             lines += ["", *_comment(_about(setting))]
-            without = setting.default in (None, "") and not setting.required
+            without = setting.default in (None, "", []) and not setting.required
             value = EXAMPLES[setting.dotted] if setting.required or without else setting.default
             lines.append(f"{'#' if silent or without else ''}{setting.key} = {toml_value(value)}")
     return "\n".join(lines) + "\n"

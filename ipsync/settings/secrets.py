@@ -84,23 +84,25 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The four secrets. One that is not set is false, and refuses to be revealed.
+    """The secrets. One that is not set is false, and refuses to be revealed.
 
     Attributes:
         api_key: names the application to ipernity.
         api_secret: signs every request.
         admin_token: opens /v1 and /media to the operator.
         state_key: encrypts the members' tokens at rest.
+        smtp_password: signs in at the mail server.
     """
 
     api_key: Secret
     api_secret: Secret
     admin_token: Secret
     state_key: Secret
+    smtp_password: Secret
 
     def all(self) -> tuple[Secret, ...]:
         """Every secret, e.g. for redaction."""
-        return (self.api_key, self.api_secret, self.admin_token, self.state_key)
+        return (self.api_key, self.api_secret, self.admin_token, self.state_key, self.smtp_password)
 
     def state_key_bytes(self) -> bytes:
         """Give the key material of `state_key`: 32 bytes where it is hex or base64, else its text as UTF-8.
@@ -112,6 +114,10 @@ class Secrets:
 
 
 SECRET_NAMES = ("api_key", "api_secret", "admin_token", "state_key")
+"""Those without which the daemon cannot run."""
+
+EXTRA_SECRET_NAMES = ("smtp_password",)
+"""Those that single settings ask for."""
 
 
 def ways(name: str) -> str:
@@ -159,11 +165,17 @@ def _fit_state_key(text: str) -> None:
         )
 
 
+def _fit_password(text: str) -> None:
+    if not text.isprintable():
+        raise Unfit("holds an odd character", "give the password alone, on one line")
+
+
 _FIT: Mapping[str, Callable[[str], None]] = {
     "api_key": _fit_printable,
     "api_secret": _fit_printable,
     "admin_token": _fit_token,
     "state_key": _fit_state_key,
+    "smtp_password": _fit_password,
 }
 
 
@@ -234,7 +246,7 @@ def find_secrets(
     found: dict[str, Secret] = {}
     problems: list[Problem] = []
     credentials = environ.get("CREDENTIALS_DIRECTORY", "")
-    for name in SECRET_NAMES:
+    for name in (*SECRET_NAMES, *EXTRA_SECRET_NAMES):
         where, text, source = config_file, "", ""
         try:
             if credentials and _exists(Path(credentials) / name):

@@ -7,14 +7,16 @@ takes two sections to see is in `checking.py`. Durations are microseconds, sizes
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from ipsync.policy.documents import RENDITIONS, Media, Safety, Visibility
 from ipsync.policy.instants import DAY, MILLISECOND, SECOND, Duration, Instant
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import KeyUse
 from ipsync.settings import addresses, units
+from ipsync.settings.notify_section import Notify
 from ipsync.settings.problems import Unfit, shown
+from ipsync.settings.section import Section
 
 TERMS_VERSION = "2017-11-28"
 LONGEST_WINDOW: Duration = DAY
@@ -97,12 +99,6 @@ def _default_media_hosts(data: dict[str, Any]) -> tuple[str, ...]:
 def _default_outage(data: dict[str, Any]) -> Duration:
     window: Duration = data.get("window", LONGEST_WINDOW)
     return window * 10 // 24
-
-
-class Section(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class Operator(Section):
@@ -381,6 +377,9 @@ class SecretFiles(Section):
     state_key_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
         default=None, description="encrypts the members' tokens in the database; 32 random bytes as hex or base64"
     )
+    smtp_password_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
+        default=None, description="signs in at the mail server, with notify.smtp_user"
+    )
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -396,6 +395,7 @@ SECTIONS: dict[str, type[Section]] = {
     "store": Store,
     "web": Web,
     "feed": Feed,
+    "notify": Notify,
     "log": Log,
     "secrets": SecretFiles,
 }

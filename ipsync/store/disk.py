@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ipsync.ports.store import StoreBroken, StoreFull
 
@@ -115,6 +116,19 @@ def free_bytes(descriptor: int) -> int:
     if room.f_files and not room.f_favail:
         return 0
     return room.f_bavail * room.f_frsize
+
+
+def free_bytes_at(path: Path) -> int | None:
+    """How much room is left for us where a path leads, or its nearest folder that exists; None where nobody knows."""
+    for place in (path, *path.parents):
+        try:
+            room = os.statvfs(place)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        return 0 if room.f_files and not room.f_favail else room.f_bavail * room.f_frsize
+    return None
 
 
 def sync_file_system(descriptor: int) -> bool:

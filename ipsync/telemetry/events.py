@@ -132,5 +132,10 @@ class Event(StrEnum):
     WEB_UNAUTHORIZED = "web.unauthorized", "too many requests came with a wrong token"
     WEB_CUT = "web.cut", "a connection was cut: too slow, or what it carried may not be shown any more"
 
+    INCIDENT_OPENED = "incident.opened", "something needs a person"
+    INCIDENT_RESOLVED = "incident.resolved", "what needed a person is over"
+    NOTICE_SENT = "notice.sent", "a person was told of an incident"
+    NOTICE_FAILED = "notice.failed", "a person could not be told of an incident; it is tried again"
+
     LIBRARY = "library.message", "a library has something to say"
     LOG_FAILED = "log.failed", "a record could not be written and was dropped"

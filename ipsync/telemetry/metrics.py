@@ -62,6 +62,8 @@ JOBS = (
     "admission",
     "feed",
     "webhooks",
+    "incidents",
+    "notices",
 )
 MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
 ROUTES = (

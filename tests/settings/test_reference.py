@@ -30,7 +30,7 @@ def test_the_example_is_valid() -> None:
 def test_the_example_equals_the_defaults(tmp_path: Path) -> None:
     shown, default = load(EXAMPLE, SECRETS), load(write_configuration(tmp_path), SECRETS)
 
-    for name in ("api", "budget", "mirror", "ttl", "removal", "web", "log", "key"):
+    for name in ("api", "budget", "mirror", "ttl", "removal", "web", "notify", "log", "key"):
         assert getattr(shown, name) == getattr(default, name)
     assert shown.agreements == default.agreements == ()
     assert shown.store.path.name == default.store.path.name
@@ -60,7 +60,11 @@ def test_what_the_example_leaves_out_is_valid_when_taken_in(tmp_path: Path) -> N
     file = write_configuration(tmp_path)
     file.write_text(text)
     (tmp_path / "secrets").mkdir()
-    for name, variable in (("api_key", "IPSYNC_API_KEY"), ("api_secret", "IPSYNC_API_SECRET")):
+    for name, variable in (
+        ("api_key", "IPSYNC_API_KEY"),
+        ("api_secret", "IPSYNC_API_SECRET"),
+        ("smtp_password", "IPSYNC_ADMIN_TOKEN"),
+    ):
         (tmp_path / "secrets" / name).write_text(SECRETS[variable])
         (tmp_path / "secrets" / name).chmod(0o600)
     assert {setting.dotted for setting in settings_reference()} == {
