@@ -19,6 +19,7 @@ from ipsync.settings import addresses
 from ipsync.settings.effective import TESTING_CAPS
 from ipsync.settings.notify_section import NO_TLS, STARTTLS, TLS, Notify
 from ipsync.settings.problems import Problem, Severity
+from ipsync.settings.secret_files import SecretFiles
 from ipsync.settings.sections import (
     LICENSE_WORDS,
     PURGE,
@@ -32,7 +33,6 @@ from ipsync.settings.sections import (
     Mirror,
     Operator,
     RemovalSection,
-    SecretFiles,
     Store,
     Ttl,
     Web,

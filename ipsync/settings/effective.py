@@ -17,6 +17,7 @@ from ipsync.policy.rules import Rules, TimeToLive
 from ipsync.policy.tripwire import Limits
 from ipsync.settings.notify_section import Notify
 from ipsync.settings.problems import Problem
+from ipsync.settings.secret_files import SecretFiles
 from ipsync.settings.secrets import Secrets
 from ipsync.settings.sections import (
     SEAL,
@@ -31,7 +32,6 @@ from ipsync.settings.sections import (
     Mirror,
     Operator,
     RemovalSection,
-    SecretFiles,
     Store,
     Ttl,
     Web,

@@ -16,6 +16,7 @@ from ipsync.policy.permission import KeyUse
 from ipsync.settings import addresses, units
 from ipsync.settings.notify_section import Notify
 from ipsync.settings.problems import Unfit, shown
+from ipsync.settings.secret_files import SecretFiles
 from ipsync.settings.section import Section
 
 TERMS_VERSION = "2017-11-28"
@@ -356,29 +357,6 @@ class Log(Section):
     )
     format: Annotated[str, BeforeValidator(units.word(_names("json", "console"))), units.WORD] = Field(
         default="json", description='"json" for machines, "console" for people'
-    )
-
-
-_SECRET_FILE = BeforeValidator(addresses.read_path)
-
-
-class SecretFiles(Section):
-    """Files that hold the secrets, mode 0600; only for what is neither a systemd credential nor in the environment."""
-
-    api_key_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
-        default=None, description="the API key of the application"
-    )
-    api_secret_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
-        default=None, description="the secret that belongs to the API key"
-    )
-    admin_token_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
-        default=None, description="what opens /v1 and /media (Authorization: Bearer)"
-    )
-    state_key_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
-        default=None, description="encrypts the members' tokens in the database; 32 random bytes as hex or base64"
-    )
-    smtp_password_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
-        default=None, description="signs in at the mail server, with notify.smtp_user"
     )
 
 
