@@ -376,7 +376,7 @@ def web_parts(
         site_url=site_of(settings.api.authorize_url),
         public_url=settings.web.public_url,
         cookie_key=cookie_key(secrets.state_key_bytes(), secrets.admin_token.reveal().encode()),
-        jobs=lambda: WebJobs(works().accounts, works().requests, nudge),
+        jobs=lambda: WebJobs(works().accounts, works().requests, works().petitions, nudge),
     )
 
 

@@ -87,6 +87,27 @@ class Petitions:
         )
         return token
 
+    async def comply(self, subject: Subject, words: Words) -> str:
+        """Hide and owe what its owner asks for, who showed that it is theirs.
+
+        Args:
+            subject: the document.
+            words: contact and note.
+
+        Returns:
+            The token of the page that tells how it goes.
+
+        Raises:
+            CatalogFailure: nothing happened, or it is hidden and nothing tells of it.
+        """
+        taken = await self._requests.file(subject, words)
+        token = new_token()
+        now = self._clock.now()
+        asked = new_petition(taken.request.subject, token, now, self._rules.lease)
+        done = decided(asked, Outcome.GRANTED, now, taken.request.request_id)
+        await self._catalog.write(lambda tx: tx.put_petition(done))
+        return token
+
     async def standing(self, token: str) -> Standing | None:
         """How the petition with this token stands; None where there is none."""
         digest = digest_of(token)

@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.telemetry import Event, get_log
-from ipsync.web import accounts, documents, media, openapi, pages, privacy, probes
+from ipsync.web import accounts, documents, media, openapi, pages, privacy, probes, removals, security
 from ipsync.web.answers import failure_answer, wants_html
 from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit, TokenBook
 from ipsync.web.connections import Connection
@@ -69,7 +69,7 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     app[STYLE] = load_style()
     app.on_response_prepare.append(_protect)
     app.cleanup_ctx.append(_watch_shipments)
-    for face in (probes, privacy, pages):
+    for face in (probes, privacy, security, pages, removals):
         app.add_routes(face.routes())
     app.add_routes(endpoint.route() for endpoint in API)
     return app

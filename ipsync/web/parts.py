@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from ipsync.jobs.accounts import Accounts
+from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.requests import Requests
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog
@@ -38,11 +39,13 @@ class WebJobs:
     Attributes:
         accounts: lets members in and go.
         requests: takes in what owners ask.
+        petitions: takes in what anybody asks without proof.
         nudge: has a job of this name run soon.
     """
 
     accounts: Accounts
     requests: Requests
+    petitions: Petitions
     nudge: Callable[[str], None]
 
 

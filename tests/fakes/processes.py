@@ -39,7 +39,7 @@ def files_with(folder: Path, words: list[str]) -> dict[str, int]:
     program = (
         "import pathlib, sys\n"
         "words = [word.encode() for word in sys.argv[2].split()]\n"
-        "for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
+        "for file in sorted(path for path in pathlib.Path(sys.argv[1]).iterdir() if path.is_file()):\n"
         "    held = file.read_bytes()\n"
         "    print(file.name, sum(word in held for word in words))\n"
     )
