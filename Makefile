@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help demo test check bench crash sim soak plant coverage mutants format lock clean
+.PHONY: help demo test check bench api crash sim soak plant coverage mutants format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make check     style, types, floors'
 	@echo 'make bench     the measurements, each beside its bound (make bench PARTS="help verification" takes only those)'
 	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
+	@echo 'make api       what strangers send: schemathesis on the whole API (SEED=7: the same again)'
 	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
 	@echo 'make sim       the whole daemon on virtual time, whatever happens (SEED=7: one story; YEARS=2: so many)'
 	@echo 'make soak      the same for 50 years and more; the next run goes on with other stories'
@@ -57,6 +58,10 @@ plant: $(VENV)/dev.stamp
 # PARTS="NAME…" measures only those.
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks $(PARTS)
+
+# make test does a part of it.
+api: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.api $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
 
 # About half an hour on two cores; make test goes through a part of the points.
 crash: $(VENV)/dev.stamp

@@ -24,7 +24,7 @@ from ipsync.web.credit import member_link
 from ipsync.web.documents import CURSORS
 from ipsync.web.failures import not_found
 from ipsync.web.parts import PARTS
-from ipsync.web.reading import CURSOR, IF_NONE_MATCH, LARGEST_ID, LIMIT, id_in_path, query_of, read_limit
+from ipsync.web.reading import IF_NONE_MATCH, LARGEST_ID, LIMIT, cursor_among, id_in_path, query_of, read_limit
 
 _EVERY_ACCOUNT = 0
 """What cursors among accounts are bound to: no member has this number, so they fit no question about documents."""
@@ -79,7 +79,7 @@ ENDPOINTS = (
         scope=TokenScope.DOCUMENTS,
         summary="Whose documents are mirrored",
         description="By number, page by page; those whose permission ended too, since nothing of them may be shown.",
-        parameters=(CURSOR, LIMIT, IF_NONE_MATCH),
+        parameters=(cursor_among("accounts"), LIMIT, IF_NONE_MATCH),
         replies={
             200: Reply("One page.", "Accounts", headers={"ETag": "of these bytes"}),
             304: Reply("The page is still the same.", content_type=""),

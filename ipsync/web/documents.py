@@ -23,10 +23,10 @@ from ipsync.web.failures import not_found
 from ipsync.web.parts import PARTS
 from ipsync.web.reading import (
     ACCOUNT,
-    CURSOR,
     IF_NONE_MATCH,
     LARGEST_ID,
     LIMIT,
+    cursor_among,
     id_in_path,
     query_of,
     read_id,
@@ -92,7 +92,7 @@ ENDPOINTS = (
         scope=TokenScope.DOCUMENTS,
         summary="What may be shown now",
         description="By id, page by page. Documents are left out the moment they may not be shown.",
-        parameters=(ACCOUNT, CURSOR, LIMIT, IF_NONE_MATCH),
+        parameters=(ACCOUNT, cursor_among("documents"), LIMIT, IF_NONE_MATCH),
         replies={
             200: Reply("One page.", "Documents", headers={"ETag": "of these bytes"}),
             304: Reply("The page is still the same.", content_type=""),

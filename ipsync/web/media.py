@@ -201,13 +201,13 @@ ENDPOINTS = (
             Parameter(
                 "Range",
                 "One range of bytes; several, or other units, are answered with the whole file.",
-                {"type": "string", "format": "byte-range"},
+                {"type": "string", "examples": ["bytes=0-1023"]},
                 Where.HEADER,
             ),
             Parameter(
                 "If-Range",
                 "The ETag of the version the range belongs to; another version is answered whole.",
-                {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+                {"type": "string", "examples": ['"0123456789abcdef0123456789abcdef"']},
                 Where.HEADER,
             ),
             IF_NONE_MATCH,

@@ -19,16 +19,19 @@ LIMIT = Parameter(
     f"How many entries at most; a page may hold fewer although more follow. No more than {PAGE_LIMIT} (T20).",
     {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT, "default": PAGE_LIMIT},
 )
-CURSOR = Parameter(
-    "cursor",
-    "Where to go on: next_cursor of the last answer to the same question. Opaque.",
-    {"type": "string", "format": "cursor"},
-)
+
+
+def cursor_among(entries: str) -> Parameter:
+    """Declare where to go on among `entries`, a word of ours."""
+    words = "Where to go on: next_cursor of the last answer to the same question. Opaque."
+    return Parameter("cursor", words, {"type": "string", "format": f"cursor-among-{entries}"})
+
+
 ACCOUNT = Parameter("account", "Only what this member shares.", _ID)
 IF_NONE_MATCH = Parameter(
     "If-None-Match",
     "The ETag of what you have: 304 where it is still the same.",
-    {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+    {"type": "string", "examples": ['"0123456789abcdef0123456789abcdef"']},
     Where.HEADER,
 )
 
