@@ -6,6 +6,7 @@ clock set back makes nothing younger (F7); one set forward hides at once, which 
 """
 
 import asyncio
+import ctypes
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ipsync.policy.instants import SECOND, Duration, Instant
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UNKNOWN_BOOT = "unknown"
+_TIMEX_BYTES = 512
+_TIME_ERROR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +129,13 @@ def _boot_id() -> str:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return _UNKNOWN_BOOT  # a sandbox without /proc: then only wall clock and mark remain
+
+
+def is_synchronized() -> bool | None:
+    """Whether the kernel calls the wall clock synchronized with others; None where it does not tell."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "adjtimex"):
+        return None
+    # Nothing is changed: a structure of zeros asks only. It needs 208 bytes on 64-bit Linux.
+    state = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return None if state < 0 else state != _TIME_ERROR

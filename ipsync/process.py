@@ -205,3 +205,27 @@ class LastRun:
             return self._path.stat(follow_symlinks=False).st_mtime_ns // 1000
         except OSError:
             return None
+
+
+def file_system_of(path: Path, mountinfo: Path) -> str:
+    """The kind of file system that `path` is, or will be, on; "" where it cannot be told.
+
+    Args:
+        path: of a file or folder.
+        mountinfo: what the kernel tells of this process's mounts: `/proc/self/mountinfo`.
+    """
+    try:
+        lines = mountinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    best, kind = "", ""
+    wanted = str(path.resolve())
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) > 4 and after:
+            place = fields[4].encode().decode("unicode_escape")
+            inside = place == "/" or wanted == place or wanted.startswith(f"{place}/")
+            if inside and len(place) >= len(best):
+                best, kind = place, after.split()[0]
+    return kind

@@ -73,6 +73,7 @@ COMMANDS = (
     CommandEntry("audit", _LOOK, "Look whether everything held may be held, and everything gone is gone."),
     CommandEntry("report", _LOOK, "Tell how the promise was kept over a period, as a page or JSON."),
     CommandEntry("drill", _LOOK, "Take one document back, as it were, and measure how it goes."),
+    CommandEntry("doctor", _KEEP, "Look at everything the mirror stands on, and say what to do."),
     CommandEntry("config", _KEEP, "Check and show the configuration."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),
     CommandEntry("notify", _KEEP, "Try whether notices of incidents arrive."),

@@ -1,0 +1,63 @@
+"""`ipsync doctor`: look at everything a mirror stands on, and say what to do about what is not right."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipsync.cli import FOUND, examples, frame_of, output, settings_from
+
+if TYPE_CHECKING:
+    from ipsync.doctor import Finding
+
+app = typer.Typer(add_completion=False)
+
+_MARKS = {"ok": "ok     ", "note": "note   ", "wrong": "WRONG  ", "skipped": "-      "}
+
+
+@app.command(epilog=examples("ipsync doctor", "ipsync doctor --offline", "ipsync doctor --json | jq '.findings[]'"))
+def doctor(
+    ctx: typer.Context,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask ipernity nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Look at clock, files, disk, database, erasing, API, budget, services and Prometheus, and say what to do.
+
+    Nothing of the mirror is changed. One signed request is sent to ipernity, unless --offline.
+
+    Exit code 3: something is wrong. Notes are no reason for that.
+    """
+    from ipsync.doctor import Doctor
+    from ipsync.telemetry import configure_logging
+
+    settings = settings_from(ctx)
+    secrets = [secret.reveal() for secret in settings.secrets.all() if secret]
+    undo = configure_logging("info" if frame_of(ctx).debug else "critical", "console", secrets)
+    try:
+        found = asyncio.run(Doctor(settings).run(offline=offline, tell=None if as_json else _tell))
+    finally:
+        undo()
+    wrong = [finding for finding in found if finding.verdict.value == "wrong"]
+    if as_json:
+        told = [
+            {
+                "subject": finding.subject,
+                "verdict": finding.verdict.value,
+                "words": finding.words,
+                "remedy": finding.remedy or None,
+            }
+            for finding in found
+        ]
+        output.emit_json({"healthy": not wrong, "findings": told})
+    elif wrong:
+        output.say(f"{len(wrong)} of {len(found)} are wrong.")
+    else:
+        output.say("Nothing is wrong.")
+    if wrong:
+        output.leave(FOUND)
+
+
+def _tell(finding: "Finding") -> None:
+    output.say(f"{_MARKS[finding.verdict.value]}{finding.subject}: {finding.words}")
+    if finding.remedy:
+        output.say(f"       -> {finding.remedy}")
