@@ -56,9 +56,10 @@ from ipsync.ports.source import Source
 from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
+from ipsync.settings.web_section import ACCEL_HEADERS, ACCEL_PREFIX, X_ACCEL
 from ipsync.store import FREE_SPACE_FLOOR_BYTES
 from ipsync.store.disk import free_bytes_at
-from ipsync.web import Operator, WebJobs, WebParts, cookie_key
+from ipsync.web import Accel, Operator, WebJobs, WebParts, cookie_key
 
 _CHECK_SECONDS = 30.0
 """How long a start may look at the database alone."""
@@ -376,8 +377,18 @@ def web_parts(
         site_url=site_of(settings.api.authorize_url),
         public_url=settings.web.public_url,
         cookie_key=cookie_key(secrets.state_key_bytes(), secrets.admin_token.reveal().encode()),
+        accel=accel_of(settings),
         jobs=lambda: WebJobs(works().accounts, works().requests, works().petitions, nudge),
     )
+
+
+def accel_of(settings: Settings) -> Accel | None:
+    """By which header and path a front server is told to send a file; None where we send it ourselves."""
+    header = ACCEL_HEADERS[settings.web.accel]
+    if not header:
+        return None
+    usual = ACCEL_PREFIX if settings.web.accel == X_ACCEL else f"{settings.store.path}/"
+    return Accel(header, settings.web.accel_prefix or usual)
 
 
 def site_of(authorize_url: str) -> str:

@@ -16,6 +16,7 @@ from ipsync.settings.units import read_line
 
 _HOST = re.compile(r"(\*\.)?(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _TOO_WIDE = re.compile(r"\*\.[^.]+")
+_PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>\d{1,5})")
 _SQLITE = "sqlite:///"
 _FILE = "file:"
@@ -72,6 +73,13 @@ def read_folder_url(value: object) -> str:
 def read_page_url(value: object) -> str:
     """Read a URL like `read_url` and end it without a slash."""
     return read_url(value).rstrip("/")
+
+
+def read_accel_prefix(value: object) -> str:
+    """Read a path that begins and ends with a slash and needs no quoting; "" for the default."""
+    if not isinstance(value, str) or (value and not _PREFIX.fullmatch(value)):
+        raise Unfit(f"is {shown(value)}, which is no path of a front server", 'write it like "/_content/"')
+    return value
 
 
 def read_media_hosts(value: object) -> tuple[str, ...]:

@@ -35,8 +35,8 @@ from ipsync.settings.sections import (
     RemovalSection,
     Store,
     Ttl,
-    Web,
 )
+from ipsync.settings.web_section import Web
 
 LARGEST_POLICY_BYTES = 256 * 1024
 

@@ -34,8 +34,8 @@ from ipsync.settings.sections import (
     RemovalSection,
     Store,
     Ttl,
-    Web,
 )
+from ipsync.settings.web_section import Web
 
 TESTING_CAPS = {"per_second": 2, "per_minute": 60, "per_hour": 300, "per_day": 2_000}
 """The largest caps while the key awaits validation (T04)."""
@@ -172,6 +172,8 @@ def need_restart(started_with: Settings, now: Settings) -> list[str]:
         "database.url": (started_with.database.url, now.database.url),
         "store.url": (started_with.store.url, now.store.url),
         "web.listen": (started_with.web.listen, now.web.listen),
+        "web.accel": (started_with.web.accel, now.web.accel),
+        "web.accel_prefix": (started_with.web.accel_prefix, now.web.accel_prefix),
         "api.authorize_url": (started_with.api.authorize_url, now.api.authorize_url),
         "admin_token": (started_with.secrets.admin_token, now.secrets.admin_token),
         "state_key": (started_with.secrets.state_key, now.secrets.state_key),

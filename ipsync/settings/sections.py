@@ -18,6 +18,7 @@ from ipsync.settings.notify_section import Notify
 from ipsync.settings.problems import Unfit, shown
 from ipsync.settings.secret_files import SecretFiles
 from ipsync.settings.section import Section
+from ipsync.settings.web_section import Web
 
 TERMS_VERSION = "2017-11-28"
 LONGEST_WINDOW: Duration = DAY
@@ -310,34 +311,6 @@ class Store(Section):
     def path(self) -> Path:
         """The content folder, absolute."""
         return addresses.store_path(self.url)
-
-
-class Web(Section):
-    """Pages, probes and the API for applications."""
-
-    listen: Annotated[str, BeforeValidator(addresses.read_listen), units.Unit("address:port")] = Field(
-        default="127.0.0.1:8480",
-        description="where to listen; beyond this machine it needs public_url, and a front server for https",
-    )
-    public_url: Annotated[str, BeforeValidator(addresses.read_page_url), units.URL] = Field(
-        default="",
-        description="the address that members and applications use, https; ipernity leads members back to it",
-    )
-
-    @property
-    def host(self) -> str:
-        """The address to listen at, without brackets."""
-        return addresses.split_listen(self.listen)[0]
-
-    @property
-    def port(self) -> int:
-        """The port to listen at; 0 takes any free one."""
-        return addresses.split_listen(self.listen)[1]
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        return addresses.is_loopback(self.host)
 
 
 class Feed(Section):

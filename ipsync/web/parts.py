@@ -55,6 +55,19 @@ def no_stamp() -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Accel:
+    """How a server in front is told to send a file.
+
+    Attributes:
+        header: the name, X-Accel-Redirect or X-Sendfile.
+        prefix: what stands before `account/document/rendition`, with a slash at its end.
+    """
+
+    header: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything the handlers work with.
 
@@ -69,6 +82,7 @@ class WebParts:
         public_url: under which members reach us, without a slash at the end; "" while only this machine does.
         cookie_key: signs the cookies of sessions; a random one ends them all with the process.
         jobs: gives what can be had done, in force now; None where pages only show.
+        accel: by whom files are sent, if not by us.
     """
 
     catalog: Catalog
@@ -85,6 +99,7 @@ class WebParts:
     public_url: str = ""
     cookie_key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(32))
     jobs: Callable[[], WebJobs] | None = None
+    accel: Accel | None = None
 
 
 PARTS = web.AppKey("PARTS", WebParts)

@@ -1,9 +1,13 @@
-"""`make api`: schemathesis on the API, for longer than `make test` can wait."""
+"""`make api`: schemathesis on the API, for longer than `make test` can wait; and a real nginx that sends the files."""
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 
+from tests.api.fronting import misanswered, nginx
 from tests.api.trying import try_api
+from tests.web.media_cases import CASES
 
 
 def main() -> int:
@@ -15,7 +19,17 @@ def main() -> int:
     seed = () if arguments.seed is None else (f"--seed={arguments.seed}",)
     tried = try_api(f"--max-examples={arguments.examples}", *seed)
     sys.stdout.write(tried.stdout)
-    return 1 if tried.returncode else 0
+    return 1 if tried.returncode + _try_nginx() else 0
+
+
+def _try_nginx() -> int:
+    if nginx() is None:
+        print("nginx is not installed: files sent by it were not tried (Debian: apt-get install nginx)")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = misanswered(Path(folder))
+    print("\n".join(wrong) or f"nginx in front: {len(CASES)} cases of ranges and conditions, all right")
+    return len(wrong)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ipsync.catalog import open_catalog
 from ipsync.catalog.stamp import CommitStamp
@@ -17,13 +18,18 @@ from ipsync.policy.documents import Details, DocumentState, Tombstone
 from ipsync.policy.read_tokens import TokenScope
 from ipsync.store import FileStore
 from ipsync.telemetry import Metrics
-from ipsync.web import WebServer
+from ipsync.web import Limits, WebServer
 from ipsync.web.authentication import DOOR, Door, FailureLimit
 from tests.fakes.catalogs import fresh_database
 from tests.fakes.clock import FakeClock
 from tests.web.conftest import START, World
+from tests.web.media_cases import SIZE
 
 DOCUMENTS = 12
+CASED = 6000
+"""A document of account 9 whose file is the one of `tests/web/media_cases.py`."""
+
+CONTENT = b"\xff\xd8\xff\xe0" + bytes(number % 251 for number in range(SIZE - 4))
 GONE = 7001
 """A document that was erased."""
 
@@ -44,13 +50,13 @@ class Reachable:
 
 
 @contextmanager
-def reachable(folder: Path) -> Iterator[Reachable]:
-    """Serve a world in `folder` from another thread while the block lasts."""
+def reachable(folder: Path, limits: Limits | None = None, **changes: Any) -> Iterator[Reachable]:
+    """Serve a world in `folder` from another thread while the block lasts; `changes` go to its WebParts."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     world = asyncio.run_coroutine_threadsafe(_open(folder), loop).result(30)
-    server = WebServer(world.parts())
+    server = WebServer(replace(world.parts(), **changes), limits)
     # Whoever tries wrong tokens on purpose is not slowed down.
     door = server._app[DOOR]
     server._app[DOOR] = Door(door._authenticator, FailureLimit(world.clock, 1 << 30, 1 << 30))
@@ -78,6 +84,8 @@ async def _open(folder: Path) -> World:
         changes = {"details": details, "details_at": START} if number % 3 else {}
         await world.document(number, account_id=7 + number % 2, title=f'Title {number} "<&>" \u202e', **changes)
         await world.file(number, account_id=7 + number % 2)
+    await world.document(CASED, account_id=9)
+    await world.file(CASED, account_id=9, content=CONTENT)
     await world.document(7000, account_id=9, state=DocumentState.SUSPECT, hidden_at=START)
     await catalog.write(lambda tx: tx.put_tombstones([Tombstone(GONE, 9, "deleted", START)]))
     return world
