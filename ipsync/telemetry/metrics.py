@@ -15,6 +15,7 @@ from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Duration, Instant, seconds
 from ipsync.policy.removals import OPEN_STAGES, Reason
+from ipsync.telemetry.telling import TellingMetrics
 
 OTHER = "other"
 METHODS = (
@@ -68,7 +69,7 @@ JOBS = (
 MEDIA_OUTCOMES = ("stored", "gone", "later", "rejected", "full")
 ROUTES = (
     *("metrics", "healthz", "readyz", "privacy", "static", "documents", "document", "media"),
-    *("connect", "me", "removals", "status"),
+    *("connect", "me", "removals", "status", "changes", "webhooks"),
 )
 ACCOUNT_STATES = tuple(state.value for state in AccountState)
 STAGES = tuple(stage.value for stage in OPEN_STAGES)
@@ -99,6 +100,7 @@ class Metrics:
         self._jobs = frozenset(jobs)
         self._methods = frozenset(methods)
         registry = self.registry = CollectorRegistry(auto_describe=True)
+        self.telling = TellingMetrics(registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._declare_traffic(registry)

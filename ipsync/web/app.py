@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.telemetry import Event, get_log
-from ipsync.web import accounts, documents, media, openapi, pages, privacy, probes, removals, security
+from ipsync.web import accounts, changes, documents, media, openapi, pages, privacy, probes, removals, security
 from ipsync.web.answers import failure_answer, wants_html
 from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit, TokenBook
 from ipsync.web.connections import Connection
@@ -26,13 +25,15 @@ from ipsync.web.place import PLACE, Place, is_loopback
 from ipsync.web.sending import Shipments
 from ipsync.web.sessions import SESSIONS, Sessions
 from ipsync.web.showing import Showcase
+from ipsync.web.streams import STREAMS, Streams
+from ipsync.web.telling import ChangeTeller
 from ipsync.web.throttle import THROTTLES, Throttles
 
 _log = get_log(__name__)
 
 _FOR_ALL = ("/v1/", "/media/", "/static/", "/.well-known/", "/metrics", "/healthz", "/readyz", "/privacy")
 
-API = (openapi.OPENAPI, *documents.ENDPOINTS, *accounts.ENDPOINTS, *media.ENDPOINTS)
+API = (openapi.OPENAPI, *documents.ENDPOINTS, *accounts.ENDPOINTS, *media.ENDPOINTS, *changes.ENDPOINTS)
 """Every address of the API: its routes, and what `/v1/openapi.json` describes."""
 
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
@@ -65,10 +66,12 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     app[openapi.DESCRIPTION] = openapi.describe(API)
     app[OPENER] = Opener(parts.store)
     app[SHIPMENTS] = Shipments(left_of(app[SHOWCASE], parts), app[SHOWCASE].forget_outdated)
+    app[changes.TELLER] = ChangeTeller(parts.catalog, parts.clock, parts.rules, parts.site_url, app[CURSORS])
+    app[STREAMS] = Streams(app[changes.TELLER], parts.stamp, parts.rules, parts.clock, parts.metrics)
     app[TEMPLATES] = load_templates()
     app[STYLE] = load_style()
     app.on_response_prepare.append(_protect)
-    app.cleanup_ctx.append(_watch_shipments)
+    app.cleanup_ctx.append(_watch)
     for face in (probes, privacy, security, pages, removals):
         app.add_routes(face.routes())
     app.add_routes(endpoint.route() for endpoint in API)
@@ -127,9 +130,9 @@ async def _protect(request: web.Request, response: web.StreamResponse) -> None:
     protect(response.headers, is_encrypted=request.app[PLACE].is_encrypted)
 
 
-async def _watch_shipments(app: web.Application) -> AsyncIterator[None]:
-    watching = asyncio.create_task(app[SHIPMENTS].watch())
+async def _watch(app: web.Application) -> AsyncIterator[None]:
+    watching = [asyncio.create_task(app[SHIPMENTS].watch()), asyncio.create_task(app[STREAMS].watch())]
     yield
-    watching.cancel()
-    with suppress(asyncio.CancelledError):
-        await watching
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)

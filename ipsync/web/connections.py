@@ -37,7 +37,7 @@ class Limits:
         lingering_seconds: how long a body nobody asked for is read away.
     """
 
-    connections: int = 512
+    connections: int = 2048
     head_seconds: float = 10.0
     idle_seconds: float = 15.0
     write_seconds: float = 30.0

@@ -6,10 +6,13 @@ import hashlib
 import hmac
 import struct
 
+from ipsync.policy.changes import Place
 from ipsync.web.failures import WebFailure, bad_request
 
 _LAYOUT = struct.Struct(">Bqq")
 _VERSION = 1
+_CHANGE_LAYOUT = struct.Struct(">Bqqq")
+_CHANGE_VERSION = 2
 _SEAL_BYTES = 12
 
 
@@ -31,18 +34,37 @@ class Cursors:
         Raises:
             WebFailure: 400, it is not one of ours, or belongs to another question.
         """
-        size = _LAYOUT.size + _SEAL_BYTES
-        try:
-            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            raise _refused() from None
-        place, seal = raw[: _LAYOUT.size], raw[_LAYOUT.size :]
-        if len(raw) != size or not hmac.compare_digest(seal, self._seal(place)):
-            raise _refused()
+        place = self._open(text, _LAYOUT.size)
         version, document_id, owner = _LAYOUT.unpack(place)
         if version != _VERSION or owner != (-1 if account_id is None else account_id):
             raise _refused()
         return int(document_id)
+
+    def write_place(self, place: Place) -> str:
+        """Give the cursor that goes on after a change."""
+        raw = _CHANGE_LAYOUT.pack(_CHANGE_VERSION, place.sequence, place.document_id, place.at)
+        return base64.urlsafe_b64encode(raw + self._seal(raw)).decode().rstrip("=")
+
+    def read_place(self, text: str) -> Place:
+        """Give the change to go on after.
+
+        Raises:
+            WebFailure: 400, it is not one of ours, or belongs to another question.
+        """
+        version, sequence, document_id, at = _CHANGE_LAYOUT.unpack(self._open(text, _CHANGE_LAYOUT.size))
+        if version != _CHANGE_VERSION:
+            raise _refused()
+        return Place(sequence, document_id, at)
+
+    def _open(self, text: str, size_bytes: int) -> bytes:
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise _refused() from None
+        place, seal = raw[:size_bytes], raw[size_bytes:]
+        if len(raw) != size_bytes + _SEAL_BYTES or not hmac.compare_digest(seal, self._seal(place)):
+            raise _refused()
+        return place
 
     def _seal(self, place: bytes) -> bytes:
         return hmac.digest(self._key, place, "sha256")[:_SEAL_BYTES]

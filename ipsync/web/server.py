@@ -10,6 +10,7 @@ from ipsync.web.app import build_app
 from ipsync.web.authentication import Authenticator
 from ipsync.web.connections import Connection, Connections, Limits
 from ipsync.web.parts import WebParts
+from ipsync.web.streams import STREAMS
 
 _log = get_log(__name__)
 
@@ -85,6 +86,7 @@ class WebServer:
         if listener is None or runner is None:
             return
         listener.close()
+        self._app[STREAMS].end()
         if runner.server is not None:
             # Idle connections end now, busy ones after their answer.
             runner.server.pre_shutdown()

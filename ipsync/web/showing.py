@@ -107,7 +107,7 @@ class Showcase:
 
     async def documents(self, document_ids: Collection[int]) -> Mapping[int, Held]:
         """Give those of these documents that are held, in one reading."""
-        return await self._catalog.read(partial(_held, document_ids=document_ids))
+        return await self._catalog.read(partial(read_held, document_ids=document_ids))
 
     async def tombstone(self, document_id: int) -> Tombstone | None:
         """Give what is remembered of an erased document: its number and whose it was.
@@ -173,7 +173,8 @@ async def why_missing(showcase: Showcase, document_id: int, account_id: int | No
     return gone()
 
 
-def _held(view: View, document_ids: Collection[int]) -> dict[int, Held]:
+def read_held(view: View, document_ids: Collection[int]) -> dict[int, Held]:
+    """Give those of these documents that are held, with their files and accounts."""
     documents = view.documents(document_ids)
     return _with_files(view, documents.values())
 

@@ -43,6 +43,10 @@ ADDED = {
     "ipsync_removals_open": ("gauge", {"stage"}),
     "ipsync_petitions_waiting": ("gauge", set()),
     "ipsync_ledger_entries": ("gauge", set()),
+    "ipsync_change_streams": ("gauge", set()),
+    "ipsync_webhook_debt": ("gauge", {"webhook"}),
+    "ipsync_webhook_oldest_debt_seconds": ("gauge", {"webhook"}),
+    "ipsync_webhook_deliveries_total": ("counter", {"outcome"}),
 }
 
 
@@ -71,6 +75,8 @@ def use_everything(metrics, word):
     metrics.set_open_removals({"suspected": 2, word: 1})
     metrics.set_petitions(1)
     metrics.set_ledger(17)
+    metrics.telling.set_webhooks({1: (3, HOUR)})
+    metrics.telling.count_delivery(word)
     metrics.count_media("stored", 100)
     metrics.count_media(word, 0)
     metrics.count_http("media", 206)
