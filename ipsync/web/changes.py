@@ -32,9 +32,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
     asked = query_of(request, "since", "limit")
     limit = read_limit(asked.get("limit"))
     is_stream = request.method == "GET" and _STREAM in request.headers.get("Accept", "")
-    since = asked.get("since")
-    if is_stream:
-        since = request.headers.get("Last-Event-ID") or since
+    since = request.headers.get("Last-Event-ID", asked.get("since"))
     try:
         after = await _place(request, since)
         if is_stream:
@@ -85,12 +83,12 @@ SINCE = Parameter(
     "since",
     'Where to go on: next_cursor of the last answer; "now" gives only a cursor; without it, from the oldest change '
     "that is kept.",
-    {"type": "string", "format": "cursor"},
+    {"type": "string", "format": "cursor-among-changes"},
 )
 LAST_EVENT_ID = Parameter(
     "Last-Event-ID",
-    "For a stream: the id of the last event that was heard; it goes before since.",
-    {"type": "string", "format": "cursor"},
+    "The id of the last event that was heard: where a stream goes on. It goes before since.",
+    {"type": "string", "format": "cursor-among-changes"},
     Where.HEADER,
 )
 

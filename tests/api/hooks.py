@@ -5,7 +5,7 @@ import os
 import schemathesis
 from hypothesis import strategies
 
-for _entries in ("documents", "accounts"):
+for _entries in ("documents", "accounts", "changes"):
     _given = os.environ[f"IPSYNC_CURSORS_AMONG_{_entries.upper()}"].split()
     schemathesis.openapi.format(f"cursor-among-{_entries}", strategies.sampled_from(_given))
 
