@@ -75,6 +75,8 @@ COMMANDS = (
     CommandEntry("drill", _LOOK, "Take one document back, as it were, and measure how it goes."),
     CommandEntry("doctor", _KEEP, "Look at everything the mirror stands on, and say what to do."),
     CommandEntry("config", _KEEP, "Check and show the configuration."),
+    CommandEntry("backup", _KEEP, "Keep what would not come back by itself, and nothing of any work."),
+    CommandEntry("restore", _KEEP, "Put a backup back."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),
     CommandEntry("notify", _KEEP, "Try whether notices of incidents arrive."),
     CommandEntry("leave", _KEEP, "Erase everything, with proof, and end the use of the API."),

@@ -73,6 +73,8 @@ async def _chosen(works: "Works", name: str | None) -> "list[Account]":
 async def _sync(works: "Works", name: str | None) -> dict[str, Any]:
     accounts = await _chosen(works, name)
     account_id = accounts[0].account_id if name is not None else None
+    # Where the database was put back from a backup, what it forgot is carried out before anything is read (F28).
+    await works.tombstones.replay()
     with output.progress("reading pages") as advance:
         pages: dict[tuple[int, int], int] = {}
 
