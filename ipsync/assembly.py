@@ -378,7 +378,17 @@ def web_parts(
         public_url=settings.web.public_url,
         cookie_key=cookie_key(secrets.state_key_bytes(), secrets.admin_token.reveal().encode()),
         accel=accel_of(settings),
-        jobs=lambda: WebJobs(works().accounts, works().requests, works().petitions, nudge),
+        jobs=lambda: _web_jobs(works(), nudge),
+    )
+
+
+def _web_jobs(works: Works, nudge: Callable[[str], None]) -> WebJobs:
+    return WebJobs(
+        accounts=works.accounts,
+        admission=works.admission,
+        requests=works.requests,
+        petitions=works.petitions,
+        nudge=nudge,
     )
 
 

@@ -26,6 +26,8 @@ _REMOVAL = table("removal")
 _TALLY = table("tally")
 _TOMBSTONE = table("tombstone")
 
+_LARGEST = 2**63 - 1
+
 _ONE = select(_REQUEST).where(_REQUEST.c.request_id == bindparam("request_id"))
 _AFTER = (
     select(_REQUEST)
@@ -44,6 +46,12 @@ _OF_SUBJECT = (
     by_index(select(_REQUEST), _REQUEST, "removal_request_by_subject")
     .where(_REQUEST.c.scope == bindparam("scope"), _REQUEST.c.subject_id == bindparam("subject_id"))
     .order_by(_REQUEST.c.request_id)
+)
+_BY_ACCOUNT = (
+    select(_REQUEST)
+    .where(_REQUEST.c.account_id == bindparam("of_account"), _REQUEST.c.request_id < bindparam("before"))
+    .order_by(_REQUEST.c.request_id.desc())
+    .limit(bindparam("most"))
 )
 _WORDS_OF = select(_WORDS).where(in_numbers(_WORDS.c.request_id))
 _DOCUMENT_EXISTS = (
@@ -123,6 +131,13 @@ class RequestReading(DocumentReading):
     def removal_requests_of(self, subject: Subject) -> list[RemovalRequest]:
         """Every request that named this document or account, by number."""
         return requests_of(self._rows(_OF_SUBJECT, scope=subject.scope.value, subject_id=subject.subject_id))
+
+    def removal_requests_by(
+        self, account_id: int, *, before: int | None = None, limit: int = 1000
+    ) -> list[RemovalRequest]:
+        """Requests that concern this account or a document of it, with numbers below `before`, newest first."""
+        last = _LARGEST if before is None else before
+        return requests_of(self._rows(_BY_ACCOUNT, of_account=account_id, before=last, most=limit))
 
     def requests_not_outside(self, limit: int) -> list[RemovalRequest]:
         """Requests of which the record outside the database does not know how they stand, by number."""

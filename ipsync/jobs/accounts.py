@@ -15,6 +15,7 @@ from ipsync.policy.accounts import (
     excess_permissions,
     missing_permissions,
 )
+from ipsync.policy.instants import Instant
 from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, Transaction
@@ -27,6 +28,10 @@ _log = get_log(__name__)
 
 class AccountRefusedError(Exception):
     """An account cannot be taken in or changed; the message says why and what to do."""
+
+
+class PermissionLackingError(AccountRefusedError):
+    """The member granted less than is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,18 @@ class TakenIn:
     permissions: Mapping[str, str]
     excess: Mapping[str, str]
     again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recognized:
+    """Who somebody is, by ipernity's word.
+
+    Attributes:
+        is_member: whether the application holds a grant of theirs.
+    """
+
+    account_id: int
+    is_member: bool
 
 
 class Accounts:
@@ -80,6 +97,26 @@ class Accounts:
         frob = await self._source.frob()
         return self._source.authorize_url(self._rules.permissions, frob), frob
 
+    def authorize_url(self) -> str:
+        """Begin a web authorization: the address of ipernity's own page (T14), which leads back with a frob."""
+        return self._source.authorize_url(self._rules.permissions)
+
+    async def recognize(self, frob: str) -> Recognized:
+        """Learn who somebody is, taking nobody in.
+
+        Of a member the grant is renewed, as they gave it anew just now. A stranger's token is forgotten at once.
+
+        Args:
+            frob: from the web flow's callback.
+
+        Raises:
+            FrobUnused: nobody approved it, or it was used.
+            SourceFailure: ipernity did not answer.
+        """
+        granted = await self._source.exchange(frob)
+        is_member = await self._catalog.write(partial(self._renew, granted=granted))
+        return Recognized(granted.account_id, is_member)
+
     async def finish(self, frob: str) -> TakenIn:
         """Exchange an approved frob and take the member in, or renew the grant.
 
@@ -88,7 +125,8 @@ class Accounts:
 
         Raises:
             FrobUnused: the member has not approved yet.
-            AccountRefusedError: permissions are lacking, or no more accounts may be taken in.
+            PermissionLackingError: permissions are lacking.
+            AccountRefusedError: no more accounts may be taken in.
             MirrorLeftError: the operator ended the use of this mirror.
             SourceFailure: ipernity did not answer.
         """
@@ -96,7 +134,7 @@ class Accounts:
         lacking = missing_permissions(granted.permissions, self._rules.permissions)
         if lacking:
             words = ", ".join(f"{area}: {level}" for area, level in sorted(lacking.items()))
-            raise AccountRefusedError(f"the member did not grant what is needed ({words}): ask to authorize again")
+            raise PermissionLackingError(f"the member did not grant what is needed ({words}): ask to authorize again")
         taken = await self._catalog.write(partial(self._take_in, granted=granted))
         _log.info(
             Event.ACCOUNT_ADDED,
@@ -128,21 +166,41 @@ class Accounts:
         )
         lift_requests(tx, account.account_id, account.consent_epoch, now, self._rules.lease)
         tx.put_account(account)
-        tx.put_grant(
-            Grant(granted.account_id, granted.token, granted.permissions),
-            Consent(
-                account_id=granted.account_id,
-                consent_epoch=account.consent_epoch,
-                fingerprint=tx.token_fingerprint(granted.token),
-                permissions=granted.permissions,
-                granted_at=now,
-            ),
-        )
+        self._put_grant(tx, granted, account.consent_epoch, now)
         # What changed in the grant takes effect at once: everything is read anew.
         for listing in tx.listings(granted.account_id):
             tx.put_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1))
         return TakenIn(
             account, granted.permissions, excess_permissions(granted.permissions, self._rules.permissions), bool(known)
+        )
+
+    def _renew(self, tx: Transaction, granted: Granted) -> bool:
+        refuse_where_left(tx)
+        account, held = tx.account(granted.account_id), tx.grant(granted.account_id)
+        if account is None or account.state not in GRANTED_STATES:
+            return False
+        lacks = missing_permissions(granted.permissions, self._rules.permissions)
+        if lacks or (held is not None and (held.token, held.permissions) == (granted.token, granted.permissions)):
+            # What lacks something is no better than what is held; whether that still holds is asked anyway.
+            return True
+        now = self._clock.now()
+        epoch = next_consent_epoch(tx, account.account_id, account.consent_epoch)
+        renewed = replace(account, consent_epoch=epoch, username=granted.username, realname=granted.realname)
+        # Whoever is paused, waits or is doubted stays so: signing in is no wish to be read.
+        tx.put_account(replace(renewed, next_check_at=now))
+        self._put_grant(tx, granted, epoch, now)
+        return True
+
+    def _put_grant(self, tx: Transaction, granted: Granted, consent_epoch: int, now: Instant) -> None:
+        tx.put_grant(
+            Grant(granted.account_id, granted.token, granted.permissions),
+            Consent(
+                account_id=granted.account_id,
+                consent_epoch=consent_epoch,
+                fingerprint=tx.token_fingerprint(granted.token),
+                permissions=granted.permissions,
+                granted_at=now,
+            ),
         )
 
     async def pause(self, account_id: int) -> Account:

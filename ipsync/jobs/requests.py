@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ipsync.jobs.every_document import ask_for_every_document
 from ipsync.jobs.obligations import forget_member
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import AccountState
@@ -123,6 +124,25 @@ class Requests:
             documents=taken.documents,
         )
         return replace(taken, request=kept or taken.request)
+
+    async def file_all(self, account_id: int) -> int:
+        """Take a request in for each document that is held of a member now, who goes on being connected.
+
+        Args:
+            account_id: whose.
+
+        Returns:
+            For how many documents; all of them are hidden when this returns.
+
+        Raises:
+            CatalogFailure: nothing happened.
+        """
+        await self._quietly(self._tombstones.replay)
+        ask = partial(ask_for_every_document, account_id=account_id, now=self._clock.now(), lease=self._rules.lease)
+        asked = await self._catalog.write(ask)
+        await self._quietly(self._tombstones.keep)
+        _log.info(Event.REMOVAL_REQUESTED, "A member asked for all copies to go; they are hidden.", documents=asked)
+        return asked
 
     async def withdraw(self, request_id: int) -> RemovalRequest:
         """End a request because its owner changed their mind.

@@ -29,6 +29,12 @@ class RequestView(Protocol):
         """Every request that named this document or account, by number."""
         ...
 
+    def removal_requests_by(
+        self, account_id: int, *, before: int | None = None, limit: int = 1000
+    ) -> list[RemovalRequest]:
+        """Requests that concern this account or a document of it, with numbers below `before`, newest first."""
+        ...
+
     def requests_not_outside(self, limit: int) -> list[RemovalRequest]:
         """Requests of which the record outside the database does not know how they stand, by number."""
         ...

@@ -130,6 +130,8 @@ class Event(StrEnum):
     WEB_STOPPED = "web.stopped", "the HTTP server has ended"
     WEB_FAILED = "web.failed", "a request could not be answered because of an error of ours"
     WEB_UNAUTHORIZED = "web.unauthorized", "too many requests came with a wrong token"
+    WEB_AUTHORIZATION_ENDED = "web.authorization-ended", "somebody came back from ipernity's page and was not let in"
+    WEB_REFUSED = "web.refused", "what a browser sent was refused: forged, too old, too large, or under another name"
     WEB_CUT = "web.cut", "a connection was cut: too slow, or what it carried may not be shown any more"
 
     INCIDENT_OPENED = "incident.opened", "something needs a person"

@@ -8,7 +8,22 @@ from aiohttp.typedefs import Handler
 
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.telemetry import Event, get_log
-from ipsync.web import accounts, changes, documents, media, openapi, pages, privacy, probes, removals, security
+from ipsync.web import (
+    accounts,
+    authorization,
+    changes,
+    connect,
+    documents,
+    media,
+    member_removals,
+    members,
+    openapi,
+    pages,
+    privacy,
+    probes,
+    removals,
+    security,
+)
 from ipsync.web.answers import failure_answer, wants_html
 from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit, TokenBook
 from ipsync.web.connections import Connection
@@ -22,6 +37,7 @@ from ipsync.web.opening import Opener
 from ipsync.web.pages import STYLE, TEMPLATES, load_style, load_templates, page_answer
 from ipsync.web.parts import PARTS, WebParts
 from ipsync.web.place import PLACE, Place, is_loopback
+from ipsync.web.refusals import REFUSALS, Refusals
 from ipsync.web.sending import Shipments
 from ipsync.web.sessions import SESSIONS, Sessions
 from ipsync.web.showing import Showcase
@@ -55,6 +71,7 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     app[PARTS] = parts
     app[PLACE] = Place(parts.public_url)
     app[SESSIONS] = Sessions(parts.cookie_key, parts.clock, app[PLACE])
+    app[REFUSALS] = Refusals(parts.clock)
     app[THROTTLES] = Throttles(parts.clock)
     app[SHOWCASE] = Showcase(parts.catalog, parts.stamp)
     app[NUMBERS] = Numbers(parts.catalog, parts.clock)
@@ -74,6 +91,9 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     app.cleanup_ctx.append(_watch)
     for face in (probes, privacy, security, pages, removals):
         app.add_routes(face.routes())
+    if parts.jobs is not None:
+        for face in (connect, authorization, members, member_removals):
+            app.add_routes(face.routes())
     app.add_routes(endpoint.route() for endpoint in API)
     return app
 
@@ -89,6 +109,7 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             request.app[PLACE].check_host(request)
         answer = await handler(request)
     except WebFailure as failure:
+        request.app[REFUSALS].note(failure)
         answer = _failed(request, failure)
     except web.HTTPException as raised:
         answer = _failed(request, from_http(raised))

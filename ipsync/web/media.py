@@ -17,7 +17,7 @@ from ipsync.ports.store import ContentKey, NotStored
 from ipsync.telemetry import Event, get_log
 from ipsync.web.api import ANY_FILE, Endpoint, Parameter, Reply, Where
 from ipsync.web.api_schemas import NOT_SHOWN
-from ipsync.web.authentication import CALLER
+from ipsync.web.authentication import CALLER, Caller
 from ipsync.web.credit import link_header
 from ipsync.web.documents import SHOWCASE
 from ipsync.web.failures import WebFailure, not_found
@@ -47,6 +47,21 @@ SHIPMENTS = web.AppKey("SHIPMENTS", Shipments)
 
 async def send_media(request: web.Request) -> web.StreamResponse:
     """`GET|HEAD /media/{document}/{rendition}`, whole or one range of it."""
+    return await _send(request, {})
+
+
+async def send_to_owner(request: web.Request, account_id: int) -> web.StreamResponse:
+    """`GET|HEAD /me/media/{document_id}/{rendition}`: to a member's own browser, which must ask anew each time.
+
+    Raises:
+        WebFailure: 404 or 410, it may not be shown to them, or there is none.
+    """
+    request[CALLER] = Caller("member", frozenset({TokenScope.MEDIA}), account_id)
+    return await _send(request, {"Cache-Control": "private, no-cache", "Vary": "Cookie"})
+
+
+async def _send(request: web.Request, more: Mapping[str, str]) -> web.StreamResponse:
+    """Send the file that the address names, with `more` headers."""
     parts = request.app[PARTS]
     document_id, name = int(request.match_info["document_id"]), request.match_info["rendition"]
     if name not in RENDITIONS or document_id > LARGEST_ID or request.query_string:
@@ -55,7 +70,7 @@ async def send_media(request: web.Request) -> web.StreamResponse:
     # The lease goes on running while the file is opened and sent.
     end = asyncio.get_running_loop().time() + left / SECOND
     tag = f'"{(rendition.digest or b"").hex()[: 2 * _ETAG_BYTES]}"'
-    headers = _headers(held, rendition, left, tag, parts.site_url)
+    headers = _headers(held, rendition, left, tag, parts.site_url) | dict(more)
     if unchanged := _precondition(request, tag, headers):
         return unchanged
     if (answer := await _handed_over(request, held, rendition, left, headers)) is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from ipsync.jobs.accounts import Accounts
+from ipsync.jobs.admission import Admission
 from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.requests import Requests
 from ipsync.policy.rules import Rules
@@ -38,12 +39,14 @@ class WebJobs:
 
     Attributes:
         accounts: lets members in and go.
+        admission: decides whom the budget can look after.
         requests: takes in what owners ask.
         petitions: takes in what anybody asks without proof.
         nudge: has a job of this name run soon.
     """
 
     accounts: Accounts
+    admission: Admission
     requests: Requests
     petitions: Petitions
     nudge: Callable[[str], None]

@@ -30,7 +30,7 @@ _KIND_WORDS = {
     "original": "Original files",
 }
 _SAFETY_WORDS = {Safety.EVERYONE: "for everyone", Safety.NOT_FOR_ALL: "not for all", Safety.ADULTS: "for adults"}
-_DISTRIBUTION = (
+DISTRIBUTION = (
     "Only programs that hold an access token from the operator can read the copies. "
     "There is no public gallery here, and nothing is passed on to anyone else."
 )
@@ -52,10 +52,10 @@ async def privacy(request: web.Request) -> web.StreamResponse:
             "contact_link": contact_link(operator.contact),
             "policy": read_policy(operator.privacy_policy),
             "facts": known,
-            "distribution": _DISTRIBUTION,
-            "kept": _kept_words(rules),
-            "times": [(_KIND_WORDS[kind], duration_words(_time(rules.ttl, kind))) for kind in _KINDS],
-            "lease": {name: duration_words(age) for name, age in _ages(rules.lease).items()},
+            "distribution": DISTRIBUTION,
+            "kept": kept_words(rules),
+            "times": time_words(rules.ttl),
+            "lease": lease_words(rules.lease),
             "size": size_words(known["now"]["bytes"]) if known["now"] else "",
         },
         headers={"Vary": "Accept"},
@@ -99,7 +99,7 @@ async def facts(request: web.Request) -> dict[str, Any]:
         },
         "kept_for_seconds": {kind: seconds(_time(rules.ttl, kind)) for kind in _KINDS},
         "removal_seconds": {name: seconds(age) for name, age in _ages(rules.lease).items()},
-        "distribution": _DISTRIBUTION,
+        "distribution": DISTRIBUTION,
         "now": counts,
         "policy": operator.privacy_policy,
     }
@@ -149,7 +149,18 @@ def _time(ttl: TimeToLive, kind: str) -> Duration:
     return times[kind]
 
 
-def _kept_words(rules: Rules) -> list[tuple[str, str]]:
+def time_words(ttl: TimeToLive) -> list[tuple[str, str]]:
+    """Say how long each kind of content is kept."""
+    return [(_KIND_WORDS[kind], duration_words(_time(ttl, kind))) for kind in _KINDS]
+
+
+def lease_words(lease: Lease) -> dict[str, str]:
+    """Say the ages at which something happens to a copy, by name."""
+    return {name: duration_words(age) for name, age in _ages(lease).items()}
+
+
+def kept_words(rules: Rules) -> list[tuple[str, str]]:
+    """Say what is copied."""
     view = rules.view
     return [
         ("Privacy levels", ", ".join(level.word.replace("-", " ") for level in sorted(view.visibility, reverse=True))),

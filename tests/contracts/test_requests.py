@@ -86,6 +86,10 @@ async def test_requests_are_found(catalog: Catalog) -> None:
     # Whoever its owner is said to be, it is the same document.
     assert await catalog.read(lambda view: view.removal_requests_of(replace(DOCUMENT, account_id=9))) == [one, three]
     assert await catalog.read(lambda view: view.requests_not_outside(2)) == [two, three]
+    # Of one member, newest first.
+    assert await catalog.read(lambda view: view.removal_requests_by(1)) == [three, two, one]
+    assert await catalog.read(lambda view: view.removal_requests_by(1, before=3, limit=1)) == [two]
+    assert await catalog.read(lambda view: view.removal_requests_by(9)) == []
 
 
 async def test_what_is_held_is_counted(catalog: Catalog) -> None:

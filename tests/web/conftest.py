@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +36,8 @@ from ipsync.store import FileStore
 from ipsync.telemetry import Metrics
 from ipsync.web import Limits, Operator, WebParts, WebServer
 from tests.fakes.clock import FakeClock
+from tests.fakes.site import LiveSite, SiteMirror, empty_mirror, stocked_mirror
+from tests.web.wall import Wall, wall_of
 
 ADMIN = "admin-token-for-tests-0123456789"
 BEARER = {"Authorization": f"Bearer {ADMIN}"}
@@ -220,6 +222,36 @@ async def shown(world: World) -> World:
     await world.document(5)
     await world.file(5)
     return world
+
+
+@pytest.fixture(scope="session")
+def member_site() -> Iterator[LiveSite]:
+    """A small ipernity for pages; what tests change there, they change for their own member."""
+    with LiveSite(members=4, documents=5, seed=11) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def _walls(member_site: LiveSite, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, SiteMirror]:
+    folder = tmp_path_factory.mktemp("walls")
+    return {
+        "empty": empty_mirror(folder / "empty", member_site),
+        "stocked": stocked_mirror(folder / "stocked", member_site, members=(0, 1)),
+    }
+
+
+@pytest.fixture
+async def new_wall(_walls: Mapping[str, SiteMirror], tmp_path: Path) -> AsyncIterator[Wall]:
+    """A served mirror to which nobody has said yes."""
+    async with wall_of(_walls["empty"].copy_to(tmp_path / "wall")) as wall:
+        yield wall
+
+
+@pytest.fixture
+async def wall(_walls: Mapping[str, SiteMirror], tmp_path: Path) -> AsyncIterator[Wall]:
+    """A served mirror of the members 0 and 1."""
+    async with wall_of(_walls["stocked"].copy_to(tmp_path / "wall")) as wall:
+        yield wall
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:

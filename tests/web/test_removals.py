@@ -74,7 +74,7 @@ async def visiting(world: World, folder: Path) -> AsyncIterator[Visitor]:
     requests = Requests(world.catalog, tombstones, world.clock, RULES)
     petitions = Petitions(world.catalog, requests, world.clock, RULES)
     nudged: list[str] = []
-    jobs = WebJobs(accounts=None, requests=requests, petitions=petitions, nudge=nudged.append)  # type: ignore[arg-type]  # reason: this page has nothing to do with accounts
+    jobs = WebJobs(accounts=None, admission=None, requests=requests, petitions=petitions, nudge=nudged.append)  # type: ignore[arg-type]  # reason: this page has nothing to do with accounts
     server = WebServer(replace(world.parts(), cookie_key=KEY, jobs=lambda: jobs))
     address = await server.start("127.0.0.1", 0)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
