@@ -30,6 +30,7 @@ from ipsync.jobs.confirm import Confirm
 from ipsync.jobs.details import Details
 from ipsync.jobs.drill import DrillRun
 from ipsync.jobs.drill_source import DrillSource
+from ipsync.jobs.entries import Entries
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.feed import FeedKeeper
 from ipsync.jobs.grants import Grants
@@ -100,6 +101,7 @@ class Works:
     fetcher: MediaFetcher
     believed_requests_per_hour: float
     sync: Sync = field(init=False)
+    entries: Entries = field(init=False)
     confirm: Confirm = field(init=False)
     purge: Purge = field(init=False)
     media: Media = field(init=False)
@@ -130,6 +132,7 @@ class Works:
         source: Source = WatchedSource(self.source, reachability)
         drilled = DrillSource(source, catalog, clock)
         self.sync = Sync(drilled, catalog, clock, rules, metrics, lambda: self.believed_requests_per_hour)
+        self.entries = Entries(drilled, catalog, clock, rules)
         self.confirm = Confirm(drilled, catalog, clock, rules, lambda: self.believed_requests_per_hour)
         self.tombstones = Tombstones(catalog, base.outside, clock, rules)
         self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics, self.tombstones)
@@ -220,6 +223,7 @@ class Works:
             Nudge("grants", period_of(window, 2880), self.grants.run, then=("purge",)),
             Nudge("confirm", period_of(window, 2880), self.confirm.run, then=("purge",)),
             Nudge("sync", period_of(window, 1440), self.sync.run, then=("confirm", "grants", "media", "details")),
+            Nudge("entries", period_of(window, 288), self.entries.run, then=("confirm", "grants")),
             Nudge("admission", period_of(window, 288), self.admission.run, then=("purge",)),
             Nudge("media", period_of(window, 1440), self.media.run),
             Nudge("details", period_of(window, 288), self.details.run),

@@ -54,7 +54,7 @@ class Due:
     """What must be erased now, counted up to 1,000 each.
 
     Attributes:
-        documents: past the age at which erasing starts (22/24 W), and not owed yet.
+        documents: past the age at which erasing starts (22/24 W), and not owed yet; with albums, folders and articles.
         removals: owed, and due.
         waiting: removals of these that have been due for longer than a living daemon takes.
         is_late: whether something is held past the age at which erasing is done (23/24 W).
@@ -297,11 +297,13 @@ def _due(view: View, now: Instant, lease: Lease) -> Due:
     waited = now - longest_silence(lease)
     late = view.documents_unverified_since(now - lease.gone_age + 1, 1, states=set(DocumentState) - _SEALED)
     late += view.documents_unverified_since(now - lease.gone_age - lease.sealed_grace + 1, 1, states=_SEALED)
+    entries = view.entries_unverified_since(now - lease.gone_age + 1, 1, states=set(DocumentState))
     return Due(
-        documents=len(view.documents_unverified_since(now - lease.erase_age + 1, _MANY, states=_SHOWN)),
+        documents=len(view.documents_unverified_since(now - lease.erase_age + 1, _MANY, states=_SHOWN))
+        + len(view.entries_unverified_since(now - lease.erase_age + 1, _MANY, states=_SHOWN)),
         removals=len(owed),
         waiting=sum(max(entry.detected_at, entry.confirmed_at or 0) <= waited for entry in owed),
-        is_late=bool(late) or any(now >= _gone_from(entry, lease) for entry in owed),
+        is_late=bool(late or entries) or any(now >= _gone_from(entry, lease) for entry in owed),
     )
 
 

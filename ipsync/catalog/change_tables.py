@@ -57,9 +57,10 @@ _TELL_OF_ACCOUNT = (
     " coalesce((SELECT max(ended_at) FROM consent WHERE account_id = new.account_id), 0),"
     " coalesce((SELECT at FROM change ORDER BY sequence DESC LIMIT 1), 0)));"
 )
-# What came back meanwhile was told as appeared; that its former copy is gone by now concerns nobody.
+# What came back meanwhile was told as appeared; that its former copy is gone by now concerns nobody. The feed is about
+# documents: albums, folders and articles have negative numbers (`policy.entries`).
 _IS_GONE = (
-    "old.stage <> 'gone' AND new.stage = 'gone' AND new.scope = 'document'"
+    "old.stage <> 'gone' AND new.stage = 'gone' AND new.scope = 'document' AND new.document_id > 0"
     " AND NOT EXISTS (SELECT 1 FROM document WHERE document_id = new.document_id)"
 )
 _IS_OTHER_FILE = (

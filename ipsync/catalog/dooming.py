@@ -2,15 +2,17 @@
 
 from sqlalchemy import Text, bindparam, case, func, literal, null, select, update
 
+from ipsync.catalog.entry_tables import EntryRow
 from ipsync.catalog.removals import OWED, REMOVAL, RemovalWriting
 from ipsync.catalog.sqlite import insert, one_of
-from ipsync.catalog.tables import table
+from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import SEALED, Reason, Scope, Stage
 
 _DOCUMENT = table("document")
+_ENTRY = METADATA.tables[EntryRow.__tablename__]
 
 _COUNT = select(func.count()).where(_DOCUMENT.c.account_id == bindparam("of_account"))
 _OF_ACCOUNT = (
@@ -65,6 +67,29 @@ _DOOM = (
         hidden_at=func.coalesce(_DOCUMENT.c.hidden_at, bindparam("now")),
     )
 )
+_OWED_ENTRY = _OWED | {
+    "document_id": _ENTRY.c.number,
+    "account_id": _ENTRY.c.account_id,
+    "first_unsafe_at": _ENTRY.c.verified_at,
+    "hidden_at": func.coalesce(_ENTRY.c.hidden_at, bindparam("now")),
+    "erase_from": _ENTRY.c.verified_at + bindparam("erase_age"),
+    "erase_by": _ENTRY.c.verified_at + bindparam("window"),
+    "certificate": literal(""),
+}
+_OWE_ENTRIES = insert(REMOVAL).from_select(
+    list(_OWED_ENTRY),
+    select(*(value.label(name) for name, value in _OWED_ENTRY.items())).where(
+        _ENTRY.c.account_id == bindparam("of_account"), _ENTRY.c.number.not_in(_HELD)
+    ),
+)
+_DOOM_ENTRIES = (
+    update(_ENTRY)
+    .where(_ENTRY.c.account_id == bindparam("of_account"), _ENTRY.c.state != DocumentState.DOOMED.value)
+    .values(
+        state=DocumentState.DOOMED.value,
+        hidden_at=func.coalesce(_ENTRY.c.hidden_at, bindparam("now")),
+    )
+)
 _UNNAMED = (
     _DOCUMENT.c.account_id == bindparam("of_account"),
     one_of(_DOCUMENT.c.state, (DocumentState.LIVE.value, DocumentState.STALE.value, DocumentState.SEALED.value)),
@@ -103,7 +128,8 @@ class AccountDooming(RemovalWriting):
         """Make every document of an account DOOMED and owe a CONFIRMED removal for each, in a few statements.
 
         `first_unsafe_at` and the deadlines come from each document's own verified_at; open
-        suspicions become this removal. Returns how many documents are concerned: all the account has.
+        suspicions become this removal. Its albums, folders and articles go the same way. Returns how many
+        documents are concerned: all the account has.
         """
         self._do(_CONFIRM_SUSPICIONS, of_account=account_id, why=reason.value, now=now)
         if reason is Reason.OWNER_REQUEST:
@@ -118,6 +144,15 @@ class AccountDooming(RemovalWriting):
             sealed_grace=lease.sealed_grace,
         )
         self._do(_DOOM, of_account=account_id, now=now)
+        self._do(
+            _OWE_ENTRIES,
+            of_account=account_id,
+            why=reason.value,
+            now=now,
+            erase_age=lease.erase_age,
+            window=lease.window,
+        )
+        self._do(_DOOM_ENTRIES, of_account=account_id, now=now)
         row = self._row(_COUNT, of_account=account_id)
         return 0 if row is None else int(row[0])
 

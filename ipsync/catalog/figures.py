@@ -5,9 +5,10 @@ from collections import defaultdict
 from sqlalchemy import func, select
 
 from ipsync.catalog.ageing import AgeReading
+from ipsync.catalog.entry_tables import EntryListingRow
 from ipsync.catalog.removals import OPEN, REMOVAL
 from ipsync.catalog.renditions import HELD, TO_FETCH
-from ipsync.catalog.tables import table
+from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.removals import OPEN_STAGES
@@ -17,6 +18,7 @@ _ACCOUNT = table("account")
 _DOCUMENT = table("document")
 _LISTING = table("listing")
 _TALLY = table("tally")
+_ENTRY_LISTING = METADATA.tables[EntryListingRow.__tablename__]
 
 _TALLIES = select(_TALLY)
 _SUMS = select(_TALLY.c.kind, _TALLY.c.state, func.sum(_TALLY.c.number), func.sum(_TALLY.c.size_bytes)).group_by(
@@ -35,6 +37,11 @@ _PAGES = (
     .join(_ACCOUNT, _ACCOUNT.c.account_id == _LISTING.c.account_id)
     .where(_ACCOUNT.c.state == AccountState.ACTIVE.value)
 )
+_ENTRY_REQUESTS = (
+    select(func.sum(_ENTRY_LISTING.c.requests))
+    .join(_ACCOUNT, _ACCOUNT.c.account_id == _ENTRY_LISTING.c.account_id)
+    .where(_ACCOUNT.c.state == AccountState.ACTIVE.value)
+)
 
 
 class FigureReading(AgeReading):
@@ -47,7 +54,7 @@ class FigureReading(AgeReading):
         for kind, state, number, size_bytes in self._rows(_SUMS):
             count[kind, state], size[kind, state] = number, size_bytes
         deadlines = [row[0] for statement in _NEAREST for row in self._rows(statement) if row[0] is not None]
-        pages = self._row(_PAGES)
+        pages = sum(row[0] or 0 for statement in (_PAGES, _ENTRY_REQUESTS) for row in self._rows(statement))
         return Figures(
             documents={state: count["document", state.value] for state in DocumentState},
             tombstones=count["tombstone", ""],
@@ -57,7 +64,7 @@ class FigureReading(AgeReading):
             stored_files=sum(count["rendition", state] for state in HELD),
             stored_bytes=sum(size["rendition", state] for state in HELD),
             wanted_files=sum(count["rendition", state] for state in TO_FETCH),
-            listing_pages=(pages[0] or 0) if pages else 0,
+            listing_pages=pages,
         )
 
     def account_figures(self) -> dict[int, AccountFigures]:

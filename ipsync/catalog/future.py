@@ -6,11 +6,12 @@ from sqlalchemy import Table, Update, bindparam, func, select, update
 from sqlalchemy.sql.elements import ColumnElement, KeyedColumnElement
 
 from ipsync.catalog.documents import DOCUMENTS, documents_of
+from ipsync.catalog.entry_tables import EntryListingRow
 from ipsync.catalog.handle import Handle
 from ipsync.catalog.removals import OPEN
 from ipsync.catalog.renditions import TO_FETCH
 from ipsync.catalog.sqlite import by_index, one_of
-from ipsync.catalog.tables import table
+from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.documents import Document, DocumentState
 from ipsync.policy.instants import Instant
 
@@ -39,13 +40,14 @@ _AHEAD = (
 
 def _plans() -> list[tuple[Table, KeyedColumnElement[int], ColumnElement[bool] | None]]:
     listing, account, removal, rendition = (table(name) for name in ("listing", "account", "removal", "rendition"))
-    budget = table("budget")
+    budget, entries = table("budget"), METADATA.tables[EntryListingRow.__tablename__]
     return [
         (listing, listing.c.next_due_at, None),
         (account, account.c.next_check_at, None),
         (account, account.c.retry_at, None),
         (removal, removal.c.next_try_at, one_of(removal.c.stage, OPEN)),
         (rendition, rendition.c.next_try_at, one_of(rendition.c.state, TO_FETCH)),
+        (entries, entries.c.next_due_at, None),
         (budget, budget.c.next_slot_at, None),
         (budget, budget.c.blocked_until, None),
     ]

@@ -6,12 +6,13 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ipsync.catalog.documents import DocumentReading, DocumentWriting
 from ipsync.catalog.dooming import AccountDooming
+from ipsync.catalog.entry_tables import EntryRow
 from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow
 from ipsync.catalog.removals import OPEN
 from ipsync.catalog.renditions import HELD
 from ipsync.catalog.sqlite import by_index, in_numbers, numbers, one_of, upsert
-from ipsync.catalog.tables import OPEN_REQUESTS, REQUESTS_NOT_OUTSIDE, table
+from ipsync.catalog.tables import METADATA, OPEN_REQUESTS, REQUESTS_NOT_OUTSIDE, table
 from ipsync.policy.documents import Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
@@ -25,6 +26,7 @@ _RENDITION = table("rendition")
 _REMOVAL = table("removal")
 _TALLY = table("tally")
 _TOMBSTONE = table("tombstone")
+_ENTRY = METADATA.tables[EntryRow.__tablename__]
 
 _LARGEST = 2**63 - 1
 
@@ -79,6 +81,9 @@ _FORGET_WORDS = delete(_WORDS).where(
 )
 _SAME_DOCUMENT = _REQUEST.c.scope == RequestScope.DOCUMENT.value
 _SAME_ACCOUNT = _REQUEST.c.scope == RequestScope.ACCOUNT.value
+_NO_ENTRY = ~exists().where(
+    _ENTRY.c.account_id == _REQUEST.c.subject_id, _ENTRY.c.mirrored_at <= _REQUEST.c.received_at
+)
 _SETTLE = {
     # What was taken in after the request, or learned after it, came by a newer consent or a withdrawal.
     scope: update(_REQUEST)
@@ -91,6 +96,7 @@ _SETTLE = {
             one_of(_REMOVAL.c.stage, OPEN),
             _REMOVAL.c.detected_at <= _REQUEST.c.received_at,
         ),
+        *((_NO_ENTRY,) if scope is RequestScope.ACCOUNT else ()),
     )
     .values(gone_at=bindparam("now"))
     for scope, document_key, removal_key in (

@@ -4,6 +4,7 @@ from ipsync.catalog.absences import AbsenceReading, AbsenceWriting
 from ipsync.catalog.accounts import AccountReading, AccountWriting
 from ipsync.catalog.changes import ChangeReading, ChangeWriting
 from ipsync.catalog.comparing import ComparisonReading
+from ipsync.catalog.entries import EntryReading, EntryWriting
 from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.future import FutureReading, FutureWriting
 from ipsync.catalog.incidents import IncidentReading, IncidentWriting
@@ -30,6 +31,7 @@ class SqlView(
     ChangeReading,
     FigureReading,
     FutureReading,
+    EntryReading,
     RecordReading,
     ReadTokenReading,
     LedgerReading,
@@ -49,6 +51,7 @@ class SqlTransaction(
     ChangeWriting,
     FigureReading,
     FutureWriting,
+    EntryWriting,
     RecordWriting,
     ReadTokenWriting,
 ):

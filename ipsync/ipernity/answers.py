@@ -127,7 +127,7 @@ def seen(answer: wire.DocAnswer, *, account_id: int, document_id: int, sent_at: 
         document_id=document_id,
         owner_id=owner_id,
         sent_at=sent_at,
-        facts=_facts(doc, _visibility(doc.visibility)),
+        facts=_facts(doc, visibility_of(doc.visibility)),
         details=Details(doc.description or "", tuple(dict.fromkeys(word for word in words if word))),
         files=(*files, *_large_files(doc)),
     )
@@ -137,7 +137,7 @@ def _shown(thumbs: wire.Thumbs | None) -> Iterable[wire.File]:
     return () if thumbs is None else (file for file in many(thumbs.thumb) if file.url)
 
 
-def _visibility(shown: wire.Visibility) -> Visibility:
+def visibility_of(shown: wire.Visibility) -> Visibility:
     """The privacy level. `ispublic` decides, and where it is missing `share`, which calls public 5 (or 4)."""
     if shown.ispublic is None:
         if shown.share is None:

@@ -8,7 +8,7 @@ permission, which is never later than the sending.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from ipsync.ipernity import answers, wire
+from ipsync.ipernity import answers, answers_entries, wire, wire_entries
 from ipsync.ipernity.answers import UnfitError
 from ipsync.ipernity.failures import ANSWERS, OUTCOMES, QUOTA_CODES, failure_of
 from ipsync.ipernity.gate import BudgetGate
@@ -16,17 +16,21 @@ from ipsync.ipernity.repeats import repeats_a_name
 from ipsync.ipernity.signing import signed, signed_link
 from ipsync.ipernity.transport import Transport
 from ipsync.policy.documents import Visibility
+from ipsync.policy.entries import ENTRIES_PER_PAGE, EntryKind
 from ipsync.policy.instants import Instant, seconds
 from ipsync.policy.listings import DOCUMENTS_PER_PAGE
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import (
+    EntryPage,
     Granted,
     Lane,
     ListingPage,
     Malformed,
+    MemberPage,
     Profile,
     QuotaReached,
     Seen,
+    SeenEntry,
     SourceFailure,
 )
 
@@ -160,6 +164,64 @@ class IpernitySource:
             return answers.seen(answer, account_id=account_id, document_id=document_id, sent_at=sent_at)
 
         return await self._ask("doc.get", params, token, lane, wire.DOC, read)
+
+    async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
+        """Read one page of at most 100 of the owner's entries (album.getList, folder.getList, post.getList)."""
+        params = {"user_id": str(account_id), "per_page": str(ENTRIES_PER_PAGE), "page": str(page)}
+
+        def read(found: wire_entries.Containers | wire_entries.Posts | None, sent_at: Instant) -> EntryPage:
+            return answers_entries.entry_page(found, kind, account_id=account_id, page=page, sent_at=sent_at)
+
+        if kind is EntryKind.ARTICLE:
+            return await self._ask(
+                "post.getList", params, token, lane, wire_entries.POSTS, lambda answer, at: read(answer.posts, at)
+            )
+        if kind is EntryKind.FOLDER:
+            return await self._ask(
+                "folder.getList", params, token, lane, wire_entries.FOLDERS, lambda answer, at: read(answer.folders, at)
+            )
+        return await self._ask(
+            "album.getList", params, token, lane, wire_entries.ALBUMS, lambda answer, at: read(answer.albums, at)
+        )
+
+    async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
+        """Ask for one entry by its owner's token (album.get, folder.get, post.get)."""
+        if kind is EntryKind.ARTICLE:
+
+            def article(answer: wire_entries.PostAnswer, sent_at: Instant) -> SeenEntry:
+                return answers_entries.seen_article(answer, account_id=account_id, entry_id=entry_id, sent_at=sent_at)
+
+            return await self._ask("post.get", {"post_id": str(entry_id)}, token, lane, wire_entries.POST, article)
+
+        def container(answer: wire_entries.ContainerAnswer, sent_at: Instant) -> SeenEntry:
+            return answers_entries.seen_container(
+                answer, kind, account_id=account_id, entry_id=entry_id, sent_at=sent_at
+            )
+
+        params = {f"{kind.value}_id": str(entry_id)}
+        return await self._ask(f"{kind.value}.get", params, token, lane, wire_entries.CONTAINER, container)
+
+    async def entry_members(
+        self,
+        kind: EntryKind,
+        account_id: int,
+        token: str,
+        entry_id: int,
+        visibility: Visibility,
+        page: int,
+        lane: Lane,
+    ) -> MemberPage:
+        """Read one page of what an album or folder holds (album.docs.getList, folder.albums.getList)."""
+        params = {f"{kind.value}_id": str(entry_id), "per_page": str(ENTRIES_PER_PAGE), "page": str(page)}
+        method = "folder.albums.getList"
+        if kind is EntryKind.ALBUM:
+            method = "album.docs.getList"
+            params["share"] = str(int(visibility))
+
+        def read(answer: wire_entries.HolderAnswer, sent_at: Instant) -> MemberPage:
+            return answers_entries.member_page(answer, kind, entry_id=entry_id, page=page, sent_at=sent_at)
+
+        return await self._ask(method, params, token, lane, wire_entries.HOLDER, read)
 
     async def _ask(
         self,

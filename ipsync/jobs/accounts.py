@@ -170,6 +170,7 @@ class Accounts:
         # What changed in the grant takes effect at once: everything is read anew.
         for listing in tx.listings(granted.account_id):
             tx.put_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1))
+        _read_entries_anew(tx, granted.account_id, now)
         return TakenIn(
             account, granted.permissions, excess_permissions(granted.permissions, self._rules.permissions), bool(known)
         )
@@ -230,6 +231,7 @@ class Accounts:
             now = self._clock.now()
             for listing in tx.listings(account_id):
                 tx.put_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1))
+            _read_entries_anew(tx, account_id, now)
             return changed
 
         changed = await self._catalog.write(change)
@@ -256,3 +258,8 @@ class Accounts:
         documents = taken.documents
         _log.info(Event.ACCOUNT_REMOVED, "An account was removed; its copies are being erased.", account_id=account_id)
         return documents
+
+
+def _read_entries_anew(tx: Transaction, account_id: int, now: Instant) -> None:
+    for listing in tx.entry_listings(account_id):
+        tx.put_entry_listing(replace(listing, next_due_at=now, sweep_started_at=None, next_page=1, counted=0))

@@ -11,6 +11,7 @@ from functools import partial
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.admission import Candidate, Capacity, Decision, Refusal, decide
 from ipsync.policy.documents import DocumentState, Visibility
+from ipsync.policy.entries import EntryKind, EntryListing
 from ipsync.policy.forecast import ListedLoad
 from ipsync.policy.instants import Instant
 from ipsync.policy.listings import Listing
@@ -122,6 +123,15 @@ class Admission:
             await self._catalog.write(
                 lambda tx: _put_size(tx, account_id, visibility, total, pages)  # noqa: B023  # reason: awaited at once
             )
+        for kind in sorted(self._rules.kinds):
+            try:
+                listed = await self._source.list_entries(kind, account_id, grant.token, 1, lane)
+            except SourceFailure:
+                return
+            # Each album and folder is read by itself, at every privacy level that is mirrored; articles once.
+            levels = {EntryKind.ALBUM: len(view.visibility), EntryKind.FOLDER: 1, EntryKind.ARTICLE: 0}[kind]
+            listing = EntryListing(account_id, kind, listed.total, listed.pages + levels * listed.total)
+            await self._catalog.write(partial(_put_entry_size, listing=listing))
 
     def _carry_out(self, tx: Transaction, decision: Decision) -> AdmissionReport:
         report = AdmissionReport()
@@ -150,6 +160,8 @@ class Admission:
         for listing in tx.listings(account.account_id):
             tx.drop_pages_after(listing.account_id, listing.visibility, 0)
             tx.put_listing(Listing(listing.account_id, listing.visibility, listing.total, listing.pages))
+        for entries in tx.entry_listings(account.account_id):
+            tx.put_entry_listing(EntryListing(entries.account_id, entries.kind, entries.total, entries.requests))
         return tx.doom_account(account.account_id, Reason.POLICY_CHANGE, self._clock.now(), self._rules.lease)
 
 
@@ -162,6 +174,7 @@ def candidates(view: View, wanted: frozenset[Visibility]) -> list[Candidate]:
     """
     figures, read = view.account_figures(), view.pages_read()
     listings: dict[int, list[Listing]] = {}
+    others = _entry_listings(view)
     for listing in view.listings():
         if listing.visibility in wanted:
             listings.setdefault(listing.account_id, []).append(listing)
@@ -173,6 +186,7 @@ def candidates(view: View, wanted: frozenset[Visibility]) -> list[Candidate]:
         believed = _pages_believed if is_settled and not is_waiting else _pages_claimed
         # A listing that was never asked for has a page at least.
         pages = sum(believed(listing, read) for listing in known) + len(wanted) - len(known)
+        pages += sum(listing.requests for listing in others.get(account.account_id, ()))
         documents = figures[account.account_id].documents if account.account_id in figures else {}
         shown = documents.get(DocumentState.LIVE, 0) + documents.get(DocumentState.STALE, 0)
         found.append(
@@ -206,6 +220,7 @@ def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
     """
     known = {(listing.account_id, listing.visibility): listing for listing in view.listings()}
     plans, usual = view.listing_plans(), usual_rate(view)
+    others = _entry_listings(view)
     found = []
     for account in view.accounts(_STATES):
         for visibility in sorted(wanted):
@@ -222,6 +237,18 @@ def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
                     learned=rate.is_learned(listing.total, usual),
                 )
             )
+        found += [
+            ListedLoad(account.account_id, 0, entry.requests, USUAL_PER_DOCUMENT_HOUR, counted=False)
+            for entry in others.get(account.account_id, ())
+        ]
+    return found
+
+
+def _entry_listings(view: View) -> dict[int, list[EntryListing]]:
+    """What is known of each account's lists of albums, folders and articles: a sweep of them costs requests too."""
+    found: dict[int, list[EntryListing]] = {}
+    for listing in view.entry_listings():
+        found.setdefault(listing.account_id, []).append(listing)
     return found
 
 
@@ -244,6 +271,11 @@ def _put_size(tx: Transaction, account_id: int, visibility: Visibility, total: i
     known = {listing.visibility: listing for listing in tx.listings(account_id)}
     listing = known.get(visibility) or Listing(account_id, visibility)
     tx.put_listing(replace(listing, total=total, pages=max(1, pages)))
+
+
+def _put_entry_size(tx: Transaction, listing: EntryListing) -> None:
+    known = {entry.kind: entry for entry in tx.entry_listings(listing.account_id)}.get(listing.kind) or listing
+    tx.put_entry_listing(replace(known, total=listing.total, requests=listing.requests))
 
 
 def _same_words(account: Account, refusal: Refusal) -> bool:

@@ -18,6 +18,7 @@ from ipsync.jobs.audit_catalog import (
     look_at_requests,
     look_at_times_to_live,
 )
+from ipsync.jobs.audit_entries import look_at_entries, look_at_entry_ages
 from ipsync.jobs.audit_files import FileLook
 from ipsync.jobs.audit_outside import look_outside
 from ipsync.jobs.ledger import check_ledger
@@ -107,6 +108,7 @@ class Audit:
         lease = self._rules.lease
         findings.add(await self._catalog.read(partial(look_at_accounts, lease=lease, now=now)))
         findings.add(await self._catalog.read(partial(look_at_ages, rules=self._rules, now=now)))
+        findings.add(await self._catalog.read(partial(look_at_entry_ages, rules=self._rules, now=now)))
         findings.add(await self._catalog.read(partial(look_at_times_to_live, rules=self._rules, now=now)))
         findings.add(await self._catalog.read(partial(look_at_removals, now=now)))
         findings.add(await self._catalog.read(look_at_requests))
@@ -137,6 +139,8 @@ class Audit:
         findings.add(await self._catalog.read(partial(look_at_times_to_live, rules=self._rules, now=report.at)))
         findings.add(await self._catalog.read(partial(look_at_removals, now=report.at)))
         findings.add(await self._catalog.read(look_at_requests))
+        findings.add(await self._catalog.read(partial(look_at_entry_ages, rules=self._rules, now=report.at)))
+        findings.add(await self._catalog.read(partial(look_at_entries, rules=self._rules, now=report.at)))
         if not await self._witness.belongs():
             findings.add([Finding(Kind.STORE_UNFIT)])
         await self._look_at_files(report, patience_seconds, tell)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ipsync.policy.auditing import Finding, Kind
-from ipsync.policy.documents import DocumentState, Tombstone
+from ipsync.policy.documents import Document, DocumentState, Tombstone
+from ipsync.policy.entries import FIRST_SUBJECT, Entry
 from ipsync.policy.instants import Instant
 from ipsync.policy.removals import Stage
 from ipsync.policy.requests import OutsideTombstone, RequestScope, Subject, kept_outside_for, united
@@ -58,7 +59,7 @@ async def look_outside(catalog: Catalog, record: TombstoneRecord, rules: Rules, 
 async def _held_inside(catalog: Catalog, since: Instant) -> list[Tombstone]:
     """Tombstones of the catalog that must be in the record: of what was called gone, and recent enough."""
     held: list[Tombstone] = []
-    cursor = 0
+    cursor = FIRST_SUBJECT
     while batch := await catalog.read(partial(_tombstones_after, cursor=cursor)):
         cursor, stones = batch
         held += [stone for stone in stones if stone.since >= since and not stone.stands]
@@ -96,7 +97,8 @@ def _against_catalog(view: View, entries: Sequence[OutsideTombstone]) -> Iterabl
     }
     stones = view.tombstones(of_documents)
     found = []
-    for number, document in view.documents(of_documents).items():
+    held: dict[int, Document | Entry] = {**view.documents(of_documents), **view.entries(of_documents)}
+    for number, document in held.items():
         entry = of_documents[number]
         is_told_inside = number in stones and stones[number].since >= entry.since
         if document.state is DocumentState.DOOMED or is_told_inside:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.jobs.audit_catalog import is_ignored, look_at_documents, standing_requests
+from ipsync.jobs.audit_entries import forbidden_entries
 from ipsync.jobs.belonging import Belonging
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.media_keeping import key_of
-from ipsync.jobs.obligations import end_account, try_again_now
+from ipsync.jobs.obligations import end_account, owe_entries, try_again_now
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.purge import Purge
 from ipsync.jobs.requests import Requests
@@ -89,6 +90,7 @@ class Repair:
         if is_unfit:
             await self._steps.belonging.hide_everything()
         await self._owe_documents()
+        await self._catalog.write(self._owe_forbidden_entries)
         await self._steps.expiry.apply_policy()
         await self._steps.expiry.run()
         await self._want_anew(findings)
@@ -163,6 +165,10 @@ class Repair:
             ]
         )
         return batch.following
+
+    def _owe_forbidden_entries(self, tx: Transaction) -> None:
+        now, rules = self._clock.now(), self._rules
+        owe_entries(tx, forbidden_entries(tx, rules, now), lambda _: Reason.GRANT_LOST, now, rules.lease, EVIDENCE)
 
     async def _want_anew(self, findings: Findings) -> None:
         """Erase what is not what was stored, and want it again.

@@ -13,6 +13,7 @@ from ipsync.jobs.restraint import Restraint, next_in_turn
 from ipsync.jobs.tripwires import Tripwires, sample_of
 from ipsync.policy.accounts import SERVED_STATES, Account, Grant
 from ipsync.policy.documents import Document, DocumentState
+from ipsync.policy.entries import entry_bar, entry_of, is_entry, seen_again, speaks_for
 from ipsync.policy.instants import Instant
 from ipsync.policy.permission import bar, reason_for
 from ipsync.policy.planner import ListingKey
@@ -30,6 +31,7 @@ from ipsync.ports.source import (
     Lane,
     QuotaReached,
     Seen,
+    SeenEntry,
     Source,
     SourceFailure,
 )
@@ -161,6 +163,8 @@ class Confirm:
 
     async def _ask(self, question: _Question, report: ConfirmReport) -> _Verdict:
         removal, token = question.removal, question.grant.token
+        if is_entry(removal.document_id):
+            return await self._tell(await self._ask_about_entry(removal, token), removal, report)
         try:
             seen = await self._source.document(removal.account_id, token, removal.document_id, Lane.CONFIRMATION)
         except Gone:
@@ -169,6 +173,21 @@ class Confirm:
             )
         else:
             verdict = await self._catalog.write(lambda tx: self._judge(tx, removal, seen))
+        return await self._tell(verdict, removal, report)
+
+    async def _ask_about_entry(self, removal: Removal, token: str) -> _Verdict:
+        """Ask about an album, a folder or an article; as of a document, error 1 is an answer."""
+        kind, entry_id = entry_of(removal.document_id)
+        try:
+            seen = await self._source.entry(kind, removal.account_id, token, entry_id, Lane.CONFIRMATION)
+        except Gone:
+            return await self._catalog.write(
+                lambda tx: self._settle(tx, removal.removal_id, Reason.DELETED, "get error 1")
+            )
+        return await self._catalog.write(lambda tx: self._judge_entry(tx, removal, seen))
+
+    async def _tell(self, verdict: _Verdict, removal: Removal, report: ConfirmReport) -> _Verdict:
+        """Count and log what was decided, and put off what was not."""
         if verdict is _Verdict.CONFIRMED:
             report.confirmed += 1
             _log.info(
@@ -213,6 +232,25 @@ class Confirm:
         tx.update_removals([replace(current, stage=Stage.WITHDRAWN)])
         return _Verdict.WITHDRAWN
 
+    def _judge_entry(self, tx: Transaction, removal: Removal, seen: SeenEntry) -> _Verdict:
+        """Apply what ipernity showed of an album, a folder or an article. Its lease is renewed by the next sweep."""
+        now, rules = self._clock.now(), self._rules
+        entry = tx.entries([removal.document_id]).get(removal.document_id)
+        current = tx.removal(removal.removal_id)
+        if entry is None or current is None or current.stage is not Stage.SUSPECTED:
+            return _Verdict.VOID
+        barred = entry_bar(rules.view, entry.kind, entry.account_id, seen.listed.levels, now)
+        if barred is not None:
+            return self._settle(tx, removal.removal_id, Reason.UNSHARED, f"get: {barred.value}")
+        if not speaks_for(entry, seen.sent_at, rules.lease, now):
+            return _Verdict.VOID
+        tx.put_entries([seen_again(entry, seen.listed, seen.sent_at)])
+        tx.update_removals([replace(current, stage=Stage.WITHDRAWN)])
+        for listing in tx.entry_listings(entry.account_id):
+            if listing.kind is entry.kind:
+                tx.put_entry_listing(replace(listing, next_due_at=min(listing.next_due_at, now)))
+        return _Verdict.WITHDRAWN
+
     def _settle(self, tx: Transaction, removal_id: int, reason: Reason, evidence: str) -> _Verdict:
         current = tx.removal(removal_id)
         if current is None or current.stage is not Stage.SUSPECTED:
@@ -221,6 +259,8 @@ class Confirm:
         _teach(tx, current, self._clock.now())
         doomed = [replace(entry, state=DocumentState.DOOMED) for entry in tx.documents([current.document_id]).values()]
         tx.update_documents(doomed)
+        if is_entry(current.document_id):
+            tx.doom_entries([current.document_id], self._clock.now())
         return _Verdict.CONFIRMED
 
 

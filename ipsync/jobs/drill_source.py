@@ -10,9 +10,21 @@ from dataclasses import replace
 
 from ipsync.policy.documents import Visibility
 from ipsync.policy.drills import NOTE, Drill, read_drill
+from ipsync.policy.entries import EntryKind
 from ipsync.ports.catalog import Catalog
 from ipsync.ports.clock import Clock
-from ipsync.ports.source import Gone, Granted, Lane, ListingPage, Profile, Seen, Source
+from ipsync.ports.source import (
+    EntryPage,
+    Gone,
+    Granted,
+    Lane,
+    ListingPage,
+    MemberPage,
+    Profile,
+    Seen,
+    SeenEntry,
+    Source,
+)
 
 
 class DrillSource:
@@ -83,3 +95,24 @@ class DrillSource:
         if drill is not None and drill.document_id == document_id:
             raise Gone("doc.get", "a drill", 1)
         return await self._source.document(account_id, token, document_id, lane)
+
+    async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
+        """Read one page of entries; a drill is about a document."""
+        return await self._source.list_entries(kind, account_id, token, page, lane)
+
+    async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
+        """Ask for one entry."""
+        return await self._source.entry(kind, account_id, token, entry_id, lane)
+
+    async def entry_members(
+        self,
+        kind: EntryKind,
+        account_id: int,
+        token: str,
+        entry_id: int,
+        visibility: Visibility,
+        page: int,
+        lane: Lane,
+    ) -> MemberPage:
+        """Read one page of what an album or folder holds."""
+        return await self._source.entry_members(kind, account_id, token, entry_id, visibility, page, lane)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ipsync.jobs.entry_expiry import EntryExpiry
 from ipsync.jobs.media_keeping import key_of
 from ipsync.jobs.reachability import Reachability
 from ipsync.policy.accounts import AccountState
@@ -35,8 +36,8 @@ class ExpiryReport:
     """What one run found to be over.
 
     Attributes:
-        stale: documents hidden because their lease ran out.
-        overdue: documents doomed at the deadline.
+        stale: documents, albums, folders and articles hidden because their lease ran out.
+        overdue: likewise doomed at the deadline.
         sealed: documents kept beyond it, hidden, because ipernity answers nobody.
         files: stored files past their TTL.
         details: descriptions and tags past their TTL.
@@ -65,6 +66,7 @@ class Expiry:
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
+        self._entries = EntryExpiry(catalog, clock, rules)
 
     async def run(self) -> ExpiryReport:
         """Hide what is stale, doom what is overdue, owe the erasure of what is past its TTL."""
@@ -77,6 +79,7 @@ class Expiry:
             pass
         while found := await self._catalog.write(self._hide_stale):
             report.stale += found
+        await self._entries.run(report)
         for names, ttl in self._rules.ttl.of_renditions():
             report.files += await self._expire_files(names, self._clock.now() - ttl, Reason.EXPIRED)
         while found := await self._catalog.write(self._expire_details):
@@ -117,6 +120,7 @@ class Expiry:
                 barred += await self._catalog.write(
                     partial(self._mend, document_ids=[entry.document_id for entry in batch])
                 )
+        barred += await self._entries.apply_policy()
         unwanted = tuple(name for name in RENDITIONS if name not in self._rules.view.renditions)
         files = await self._expire_files(unwanted, self._clock.now() + 1, Reason.POLICY_CHANGE)
         if barred or files:

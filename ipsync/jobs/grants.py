@@ -144,7 +144,7 @@ class Grants:
             _log.warning(Event.ACCOUNT_MISMATCH, "A token belongs to another member.", account_id=account.account_id)
             return
         await self._catalog.write(partial(self._renew, asked=account, granted=granted))
-        lacking = missing_permissions(granted.permissions, self._rules.permissions)
+        lacking = missing_permissions(granted.permissions, self._rules.essential)
         if lacking:
             _log.warning(
                 Event.ACCOUNT_DOUBTED,
@@ -167,7 +167,7 @@ class Grants:
         account = tx.account(asked.account_id)
         if account is None or account.state not in GRANTED_STATES or _is_other_grant(account, asked):
             return
-        lacking = missing_permissions(granted.permissions, self._rules.permissions)
+        lacking = missing_permissions(granted.permissions, self._rules.essential)
         now, doubted = self._clock.now(), account.state is AccountState.DOUBTED
         if lacking:
             # Like a lost grant it is hidden at once; its leases decide when it is erased (F18, error 110).

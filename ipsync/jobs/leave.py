@@ -8,12 +8,14 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
-from ipsync.jobs.obligations import forget_member, try_again_now
+from ipsync.jobs.obligations import forget_member, owe_entries, try_again_now
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.petitions import end_all
 from ipsync.jobs.purge import Purge
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState
+from ipsync.policy.documents import DocumentState
+from ipsync.policy.entries import FUTURE
 from ipsync.policy.instants import Instant, rfc3339
 from ipsync.policy.ledger import LedgerHead, left
 from ipsync.policy.removals import OPEN_STAGES, Reason, Stage
@@ -139,6 +141,8 @@ class Leave:
         cursor: int | None = 0
         while cursor is not None:
             cursor = await self._catalog.write(partial(self._owe_some, cursor=cursor))
+        while await self._catalog.write(self._owe_some_entries):
+            pass
         await self._catalog.write(try_again_now)
         done = await self._purge.run()
         await self._catalog.write(lambda tx: tx.forget_words(self._clock.now() + 1))
@@ -184,6 +188,12 @@ class Leave:
         tx.add_removals([owe_document(entry, Reason.LEAVE, now, lease, Stage.CONFIRMED, EVIDENCE) for entry in doomed])
         return batch[-1].document_id if batch else None
 
+    def _owe_some_entries(self, tx: Transaction) -> int:
+        """Owe the erasure of the next albums, folders and articles. Returns how many that were."""
+        held = tx.entries_unverified_since(FUTURE, _BATCH, states=set(DocumentState) - {DocumentState.DOOMED})
+        owe_entries(tx, held, lambda _: Reason.LEAVE, self._clock.now(), self._rules.lease, EVIDENCE)
+        return len(held)
+
     async def _held(self) -> int:
         """What is still there, by looking."""
         inside = await self._catalog.read(_count_held)
@@ -209,7 +219,8 @@ def _look(view: View) -> Expected:
 
 def _count_held(view: View) -> int:
     figures = view.figures()
-    return len(view.documents_after(0, 1)) + sum(figures.open_removals[stage] for stage in OPEN_STAGES)
+    entries = sum(sum(counts.values()) for counts in view.entry_counts().values())
+    return len(view.documents_after(0, 1)) + entries + sum(figures.open_removals[stage] for stage in OPEN_STAGES)
 
 
 def _count_files(store: ContentStore) -> int:

@@ -1,9 +1,10 @@
 """What several jobs do to the catalog inside a transaction: withdraw a suspicion, put off, doubt or end an account."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from ipsync.policy.accounts import GRANTED_STATES, SERVED_STATES, Account, AccountState
+from ipsync.policy.entries import Entry, doomed, owe_entry
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.planning import next_try
@@ -106,6 +107,7 @@ def forget_member(tx: Transaction, account: Account, state: AccountState, ended:
     tx.end_grant(account.account_id, now, ended)  # first: the feed tells when, by the consent's end
     tx.put_account(replace(account, state=state, username="", realname="", failure="", failures=0, retry_at=0))
     tx.drop_listings(account.account_id)
+    tx.drop_entry_listings(account.account_id)
 
 
 def put_off_account(tx: Transaction, account_id: int, words: str, now: Instant, lease: Lease) -> None:
@@ -130,6 +132,29 @@ def _doubt(failure: SourceFailure) -> str:
     if isinstance(failure, Refused):
         return "ipernity does not permit reading the account"
     return "ipernity refuses the token"
+
+
+def owe_entries(
+    tx: Transaction,
+    entries: Sequence[Entry],
+    reason: Callable[[Entry], Reason],
+    now: Instant,
+    lease: Lease,
+    certificate: str,
+) -> None:
+    """Doom albums, folders and articles, and owe their erasure; an open suspicion becomes that.
+
+    Args:
+        tx: the transaction.
+        entries: which.
+        reason: of each.
+        now: the lease clock.
+        lease: the thresholds.
+        certificate: evidence without content.
+    """
+    going = [doomed(entry, now) for entry in entries]
+    tx.put_entries(going)
+    tx.add_removals([owe_entry(entry, reason(entry), now, lease, Stage.CONFIRMED, certificate, now) for entry in going])
 
 
 def try_again_now(tx: Transaction) -> int:

@@ -14,6 +14,7 @@ from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.drills import NOTE as DRILL_NOTE
 from ipsync.policy.drills import marked, read_drill
+from ipsync.policy.entries import Entry, is_entry
 from ipsync.policy.instants import Instant, seconds
 from ipsync.policy.ledger import gone as gone_entry
 from ipsync.policy.planning import next_try
@@ -139,7 +140,13 @@ class Purge:
         return done
 
     async def _unlink(self, removals: Sequence[Removal]) -> Erased:
-        whole = sorted({(entry.account_id, entry.document_id) for entry in removals if entry.scope is Scope.DOCUMENT})
+        whole = sorted(
+            {
+                (entry.account_id, entry.document_id)
+                for entry in removals
+                if entry.scope is Scope.DOCUMENT and not is_entry(entry.document_id)
+            }
+        )
         files = [
             ContentKey(entry.account_id, entry.document_id, name)
             for entry in removals
@@ -207,6 +214,7 @@ class Purge:
         current = _moved(tx, removals, Stage.INTENDED, Stage.ERASED)
         whole = [removal for removal in current if removal.scope is Scope.DOCUMENT]
         tx.forget_documents([removal.document_id for removal in whole])
+        tx.forget_entries([removal.document_id for removal in whole if is_entry(removal.document_id)])
         tx.put_tombstones(
             Tombstone(removal.document_id, removal.account_id, removal.reason.value, now) for removal in whole
         )
@@ -263,15 +271,17 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
     due = [entry for entry in tx.due_removals(now, limit + len(passed_over)) if entry.removal_id not in passed_over]
     due = due[:limit]
     suspected = [e.document_id for e in due if e.scope is Scope.DOCUMENT and e.stage is Stage.SUSPECTED]
-    documents = tx.documents(suspected) if suspected else {}
-    overtaken = [entry for entry in due if _is_overtaken(entry, documents.get(entry.document_id))]
+    held: dict[int, Document | Entry] = {}
+    if suspected:
+        held = {**tx.documents(suspected), **tx.entries(suspected)}
+    overtaken = [entry for entry in due if _is_overtaken(entry, held.get(entry.document_id))]
     tx.update_removals([replace(entry, stage=Stage.WITHDRAWN) for entry in overtaken])
     withdrawn = {entry.removal_id for entry in overtaken}
     drill = read_drill(tx.note(DRILL_NOTE))
     partly = {entry.document_id for entry in due if entry.scope is Scope.FILES}
-    held = tx.renditions(partly) if partly else {}
+    files = tx.renditions(partly) if partly else {}
     intended = [
-        marked(drill, _with_intent(entry, held.get(entry.document_id, ()), now), now)
+        marked(drill, _with_intent(entry, files.get(entry.document_id, ()), now), now)
         for entry in due
         if entry.removal_id not in withdrawn
     ]
@@ -280,6 +290,7 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
     whole = [entry for entry in intended if entry.scope is Scope.DOCUMENT]
     tx.intend_removals([entry.removal_id for entry in whole])
     tx.doom_documents([entry.document_id for entry in whole], now)
+    tx.doom_entries([entry.document_id for entry in whole if is_entry(entry.document_id)], now)
     return intended
 
 
@@ -289,8 +300,8 @@ def _with_intent(removal: Removal, held: Sequence[Rendition], now: Instant) -> R
     return certain if certain.scope is Scope.DOCUMENT else _narrowed(certain, held)
 
 
-def _is_overtaken(removal: Removal, document: Document | None) -> bool:
-    return removal.stage is Stage.SUSPECTED and document is not None and document.state is DocumentState.LIVE
+def _is_overtaken(removal: Removal, held: Document | Entry | None) -> bool:
+    return removal.stage is Stage.SUSPECTED and held is not None and held.state is DocumentState.LIVE
 
 
 def _moved(

@@ -7,19 +7,23 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 from ipsync.policy.documents import Visibility
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.sealing import Outage, Reached, brought_up_to_date
 from ipsync.ports.catalog import Transaction
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import (
+    EntryPage,
     Granted,
     KeyRefused,
     Lane,
     Later,
     ListingPage,
     Malformed,
+    MemberPage,
     Profile,
     QuotaReached,
     Seen,
+    SeenEntry,
     Source,
     SourceFailure,
 )
@@ -107,6 +111,27 @@ class WatchedSource:
     async def document(self, account_id: int, token: str, document_id: int, lane: Lane) -> Seen:
         """See `Source.document`."""
         return await self._watch(self._source.document(account_id, token, document_id, lane))
+
+    async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
+        """See `Source.list_entries`."""
+        return await self._watch(self._source.list_entries(kind, account_id, token, page, lane))
+
+    async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
+        """See `Source.entry`."""
+        return await self._watch(self._source.entry(kind, account_id, token, entry_id, lane))
+
+    async def entry_members(
+        self,
+        kind: EntryKind,
+        account_id: int,
+        token: str,
+        entry_id: int,
+        visibility: Visibility,
+        page: int,
+        lane: Lane,
+    ) -> MemberPage:
+        """See `Source.entry_members`."""
+        return await self._watch(self._source.entry_members(kind, account_id, token, entry_id, visibility, page, lane))
 
     async def _watch(self, asking: Awaitable[T]) -> T:
         try:

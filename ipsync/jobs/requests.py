@@ -16,6 +16,7 @@ from ipsync.jobs.obligations import forget_member
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, Tombstone
+from ipsync.policy.entries import FUTURE
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason
@@ -352,7 +353,10 @@ def _pending(view: View) -> dict[int, Instant]:
         for account_id, at in received_at.items()
         if (account := view.account(account_id)) is not None
         and account.state is AccountState.REMOVED
-        and view.documents_after(0, 1, account_id=account_id, states=_NOT_OWED)
+        and (
+            view.documents_after(0, 1, account_id=account_id, states=_NOT_OWED)
+            or view.entries_unverified_since(FUTURE, 1, states=_NOT_OWED, account_id=account_id)
+        )
     }
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ipsync.jobs.obligations import end_account
+from ipsync.jobs.obligations import end_account, owe_entries
 from ipsync.policy.accounts import GRANTED_STATES, Account, AccountState
 from ipsync.policy.documents import Document, DocumentState, Tombstone
+from ipsync.policy.entries import FIRST_SUBJECT, is_entry
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason, Removal, Scope, Stage
@@ -211,7 +212,7 @@ class Tombstones:
     ) -> None:
         """Write to the record what the catalog knows and it does not: it is new, or an old copy of it was put back."""
         since = self._clock.now() - kept_outside_for(self._rules.lease)
-        cursor = 0
+        cursor = FIRST_SUBJECT
         while batch := await self._catalog.read(partial(_tombstones_after, cursor=cursor)):
             cursor = batch[-1].document_id
             lacking = [
@@ -301,10 +302,23 @@ def _doom_documents(tx: Transaction, entries: Sequence[OutsideTombstone], now: I
         if document is not None and (entry.stands or document.verified_at <= entry.since):
             doomed.append((document, entry))
     tx.put_tombstones(stones)
+    restored = _owe_entries(tx, entries, now, lease)
     for entry in entries:
         if entry.request_id and not entry.stands:
             tx.lift_tombstone(entry.subject.subject_id, entry.since)
-    return _owe(tx, doomed, now, lease)
+    return _owe(tx, doomed, now, lease) + restored
+
+
+def _owe_entries(tx: Transaction, stones: Sequence[OutsideTombstone], now: Instant, lease: Lease) -> int:
+    """Doom entries that are held though they were erased since they were verified (I4)."""
+    reasons = {stone.subject.subject_id: stone for stone in stones if is_entry(stone.subject.subject_id)}
+    held = [
+        entry
+        for number, entry in tx.entries(reasons).items()
+        if reasons[number].stands or entry.verified_at <= reasons[number].since
+    ]
+    owe_entries(tx, held, lambda entry: reasons[entry.number].reason, now, lease, EVIDENCE)
+    return len(held)
 
 
 def _as_it_stands(tx: Transaction, entry: OutsideTombstone) -> OutsideTombstone:
@@ -349,4 +363,8 @@ def _doom_of_account(tx: Transaction, entry: OutsideTombstone, now: Instant, lea
     old = tx.documents_unverified_since(
         entry.since + 1, _BATCH, states=_SHOWN_STATES, account_id=entry.subject.subject_id
     )
-    return _owe(tx, [(document, entry) for document in old], now, lease)
+    others = tx.entries_unverified_since(
+        entry.since + 1, _BATCH, states=_SHOWN_STATES, account_id=entry.subject.subject_id
+    )
+    owe_entries(tx, others, lambda _: entry.reason, now, lease, EVIDENCE)
+    return _owe(tx, [(document, entry) for document in old], now, lease) + len(others)

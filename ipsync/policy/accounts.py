@@ -23,6 +23,9 @@ class AccountState(StrEnum):
     REMOVED = "removed"  # taken out by the operator or the member; the record of consent stays
 
 
+CONTENT_AREAS = {"documents": "doc", "albums": "doc", "folders": "doc", "articles": "blog", "profile": "profile"}
+"""The area of permission that each word of `mirror.content` needs (T13)."""
+
 SERVED_STATES = (AccountState.ACTIVE, AccountState.PAUSED)
 MEANINGS: Mapping[AccountState, str] = {
     AccountState.ACTIVE: "it is read, and its documents are served",
@@ -98,8 +101,7 @@ def needed_permissions(content: Iterable[str], visibility: Iterable[Visibility])
         visibility: the privacy levels of `mirror.visibility`; even public documents need the
             owner's token, since `share` works for the caller's own documents only.
     """
-    areas = {"documents": "doc", "albums": "doc", "folders": "doc", "articles": "blog", "profile": "profile"}
-    needed = {areas[word]: "read" for word in content}
+    needed = {CONTENT_AREAS[word]: "read" for word in content}
     if tuple(visibility):
         needed.setdefault("doc", "read")
     return needed

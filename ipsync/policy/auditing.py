@@ -69,6 +69,24 @@ class Kind(StrEnum):
     FILE_UNKNOWN = "file-unknown", Severity.BREACH, "file that no document accounts for", "erased"
     FILE_EXPIRED = "file-expired", Severity.BREACH, "file older than its time to live", "erased"
     DETAILS_EXPIRED = "details-expired", Severity.BREACH, "description older than its time to live", "erased"
+    ENTRY_OVERDUE = (
+        "entry-overdue",
+        Severity.BREACH,
+        "album, folder or article shown or kept past its lease",
+        "hidden or erased",
+    )
+    ENTRY_UNOWED = (
+        "entry-unowed",
+        Severity.BREACH,
+        "hidden album, folder or article whose removal is not on record",
+        "owed or erased",
+    )
+    ENTRY_FORBIDDEN = (
+        "entry-forbidden",
+        Severity.BREACH,
+        "album, folder or article held without grant, or although it was erased or is not permitted",
+        "erased",
+    )
     REMOVAL_OVERDUE = "removal-overdue", Severity.BREACH, "removal that is not done past its deadline", "carried out"
     REQUEST_OVERDUE = "request-overdue", Severity.BREACH, "owner's request that is not done in time", "carried out"
     REQUEST_IGNORED = "request-ignored", Severity.BREACH, "owner's request that stands and is not kept", "kept again"

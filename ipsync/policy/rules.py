@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ipsync.policy.documents import MEDIA, ORIGINAL, THUMBNAIL_LABELS
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import Duration
 from ipsync.policy.lease import Lease
 from ipsync.policy.permission import PermittedView
@@ -34,6 +35,7 @@ class Rules:
         accounts_most: how many accounts may be taken in (T04), or None.
         tripwire: how much must be missing at once for the listing to be doubted.
         outage: how long ipernity may be out of reach without a copy being hidden (design §4).
+        kinds: which kinds of entry are mirrored beside documents.
     """
 
     lease: Lease
@@ -44,3 +46,9 @@ class Rules:
     accounts_most: int | None = None
     tripwire: Limits = field(default_factory=Limits)
     outage: Duration = 0
+    kinds: frozenset[EntryKind] = frozenset()
+
+    @property
+    def essential(self) -> Mapping[str, str]:
+        """The permissions without which nothing of an account is mirrored; without others it lacks what needs them."""
+        return {area: level for area, level in self.permissions.items() if area == "doc"}

@@ -20,6 +20,7 @@ from ipsync.policy.tripwire import Tripwire
 from ipsync.ports.absences import AbsenceChanges, AbsenceView
 from ipsync.ports.changes import ChangeChanges, ChangeView
 from ipsync.ports.comparison import ComparisonView
+from ipsync.ports.entries import EntryChanges, EntryView
 from ipsync.ports.future import FutureChanges, FutureView
 from ipsync.ports.incidents import IncidentChanges, IncidentView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
@@ -101,7 +102,8 @@ class Figures:
         stored_files: renditions held.
         stored_bytes: their size.
         wanted_files: renditions still to fetch.
-        listing_pages: P, the sum of pages over the listings of ACTIVE accounts.
+        listing_pages: P, the sum of pages over the listings of ACTIVE accounts, with what a sweep of their albums,
+            folders and articles takes.
     """
 
     documents: Mapping[DocumentState, int]
@@ -135,6 +137,7 @@ class View(
     AbsenceView,
     FutureView,
     PlanView,
+    EntryView,
     ChangeView,
     ReadTokenView,
     IncidentView,
@@ -284,6 +287,7 @@ class Transaction(
     AbsenceChanges,
     FutureChanges,
     PlanChanges,
+    EntryChanges,
     ChangeChanges,
     ReadTokenChanges,
     IncidentChanges,

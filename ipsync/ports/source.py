@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from ipsync.policy.documents import Details, Facts, ListedDocument, Media, RemoteFile, Visibility
+from ipsync.policy.entries import Content, EntryKind, ListedEntry
 from ipsync.policy.instants import Duration, Instant
 
 
@@ -134,6 +135,45 @@ class Seen:
     files: tuple[RemoteFile, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """One page of one account's albums, folders or articles.
+
+    Attributes:
+        sent_at: when the request was SENT; the only instant that may renew a lease.
+        total: as claimed; never a verification.
+        entries: what the page named, each id once.
+    """
+
+    kind: EntryKind
+    account_id: int
+    sent_at: Instant
+    page: int
+    pages: int
+    total: int
+    entries: Sequence[ListedEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEntry:
+    """What a question about one entry alone told, to its owner; the content of articles only."""
+
+    kind: EntryKind
+    listed: ListedEntry
+    content: Content
+    sent_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """One page of what an album or a folder holds: documents, or albums, in their order."""
+
+    sent_at: Instant
+    page: int
+    pages: int
+    members: tuple[int, ...]
+
+
 class Source(Protocol):
     """ipernity, one method per call that ipsync makes. Every request passes the one budget gate.
 
@@ -192,6 +232,44 @@ class Source(Protocol):
 
     async def document(self, account_id: int, token: str, document_id: int, lane: Lane) -> Seen:
         """Ask for one document by its owner's token (doc.get).
+
+        Raises:
+            Gone: it does not exist, or may not be seen.
+        """
+        ...
+
+    async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
+        """Read one page of at most 100 of the owner's entries (album.getList, folder.getList, post.getList)."""
+        ...
+
+    async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
+        """Ask for one entry by its owner's token (album.get, folder.get, post.get).
+
+        Raises:
+            Gone: it does not exist, or may not be seen.
+        """
+        ...
+
+    async def entry_members(
+        self,
+        kind: EntryKind,
+        account_id: int,
+        token: str,
+        entry_id: int,
+        visibility: Visibility,
+        page: int,
+        lane: Lane,
+    ) -> MemberPage:
+        """Read one page of what an album or folder holds (album.docs.getList, folder.albums.getList).
+
+        Args:
+            kind: ALBUM or FOLDER.
+            account_id: whose.
+            token: the owner's.
+            entry_id: which.
+            visibility: of an album only the documents at this privacy level; a folder has no levels of its own.
+            page: from 1.
+            lane: how urgent.
 
         Raises:
             Gone: it does not exist, or may not be seen.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ipsync.policy.accounts import needed_permissions
 from ipsync.policy.budget import Caps
+from ipsync.policy.entries import CONTENT_KINDS
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import Agreement, KeyUse, PermittedView
@@ -134,6 +135,7 @@ class Settings:
             accounts_most=self.accounts_most,
             tripwire=Limits(share=self.removal.tripwire_share, count=self.removal.tripwire_count),
             outage=self.removal.outage,
+            kinds=frozenset(kind for word, kind in CONTENT_KINDS.items() if word in self.mirror.content),
         )
 
     def user_agent(self, version: str) -> str:

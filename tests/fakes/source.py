@@ -21,11 +21,13 @@ from ipsync.policy.documents import (
     Safety,
     Visibility,
 )
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import SECOND, Instant
 from ipsync.policy.listings import DOCUMENTS_PER_PAGE, pages_of
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import (
     AccountClosed,
+    EntryPage,
     FrobUnused,
     Gone,
     Granted,
@@ -33,10 +35,13 @@ from ipsync.ports.source import (
     Lane,
     ListingPage,
     Malformed,
+    MemberPage,
     Profile,
     Seen,
+    SeenEntry,
     SourceFailure,
 )
+from tests.fakes.entries import MEMBERS, METHODS, FakeEntries, demand_area
 
 Failing = Callable[[str], SourceFailure]
 
@@ -121,6 +126,7 @@ class FakeSource:
 
     Attributes:
         accounts, documents: the world, by id; change it at will.
+        entries: its albums, folders and articles.
         asked: every call, in order.
         unlisted: documents that no listing names although they are there: lost by paging, cut off, forgotten.
         claimed_total: what listings claim instead of the truth, by account.
@@ -130,6 +136,9 @@ class FakeSource:
     def __init__(self, clock: Clock) -> None:
         self.accounts: dict[int, FakeAccount] = {}
         self.documents: dict[int, FakeDocument] = {}
+        self.entries = FakeEntries(
+            lambda number: self.documents[number].visibility if number in self.documents else None
+        )
         self.asked: list[Asked] = []
         self.unlisted: set[int] = set()
         self.claimed_total: dict[int, int] = {}
@@ -188,6 +197,22 @@ class FakeSource:
     def add_documents(self, account_id: int, number: int, *, visibility: Visibility = Visibility.PUBLIC) -> list[int]:
         """Several documents, oldest first."""
         return [self.add_document(account_id, visibility=visibility) for _ in range(number)]
+
+    def add_album(self, account_id: int, members: Sequence[int], title: str = "An album") -> int:
+        """A new album of these documents. Returns its id."""
+        return self.entries.add(EntryKind.ALBUM, account_id, title, self._clock.now(), members=list(members))
+
+    def add_folder(self, account_id: int, members: Sequence[int], title: str = "A folder") -> int:
+        """A new folder of these albums. Returns its id."""
+        return self.entries.add(EntryKind.FOLDER, account_id, title, self._clock.now(), members=list(members))
+
+    def add_article(
+        self, account_id: int, source: str, title: str = "An article", visibility: Visibility = Visibility.PUBLIC
+    ) -> int:
+        """A new article with this HTML. Returns its id."""
+        return self.entries.add(
+            EntryKind.ARTICLE, account_id, title, self._clock.now(), source=source, visibility=visibility
+        )
 
     def share(self, document_id: int, visibility: Visibility) -> None:
         """The owner changes who may see it; its addresses change."""
@@ -338,6 +363,32 @@ class FakeSource:
             Details(document.description, document.tags),
             tuple(document.file(rendition) for rendition in renditions if document.has(rendition)),
         )
+
+    async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
+        method = f"{METHODS[kind]}.getList"
+        sent_at = self._called(method, lane, account_id, subject=page)
+        demand_area(kind, self._member(method, token).tokens[token])
+        return self.entries.page(kind, account_id, page, sent_at)
+
+    async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
+        method = f"{METHODS[kind]}.get"
+        sent_at = self._called(method, lane, account_id, subject=entry_id)
+        demand_area(kind, self._member(method, token).tokens[token])
+        return self.entries.seen(kind, account_id, entry_id, sent_at)
+
+    async def entry_members(
+        self,
+        kind: EntryKind,
+        account_id: int,
+        token: str,
+        entry_id: int,
+        visibility: Visibility,
+        page: int,
+        lane: Lane,
+    ) -> MemberPage:
+        sent_at = self._called(MEMBERS[kind], lane, account_id, visibility, subject=entry_id)
+        self._member(MEMBERS[kind], token)
+        return self.entries.members(kind, account_id, entry_id, visibility, page, sent_at)
 
     # within
 

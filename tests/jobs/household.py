@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ipsync.catalog import SqliteCatalog
+from ipsync.catalog import SqliteCatalog, open_catalog
 from ipsync.catalog.work import SqlTransaction
 from ipsync.jobs.accounts import Accounts, TakenIn
 from ipsync.jobs.confirm import Confirm, ConfirmReport
 from ipsync.jobs.details import Details, DetailsReport
+from ipsync.jobs.entries import Entries, EntriesReport
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.grants import Grants, GrantsReport
 from ipsync.jobs.media import Media, MediaReport
@@ -37,6 +38,7 @@ from ipsync.policy.documents import (
     Visibility,
 )
 from ipsync.policy.documents import Media as MediaKind
+from ipsync.policy.entries import Entry, EntryKind, subject_number
 from ipsync.policy.instants import DAY, SECOND, Duration
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
@@ -50,7 +52,7 @@ from ipsync.ports.store import ContentKey, ContentStore
 from ipsync.store.tombstones import TombstoneFile, tombstones_file
 from ipsync.telemetry import Metrics
 from ipsync.web.showing import Held, may_show
-from tests.fakes.catalogs import fresh_catalog
+from tests.fakes.catalogs import STATE_KEY, URL, fresh_catalog
 from tests.fakes.clock import FakeClock
 from tests.fakes.media import JPEG, FakeMediaSource
 from tests.fakes.source import FakeSource
@@ -152,6 +154,7 @@ class Household:
         self.reachability = Reachability(clock)
         source = WatchedSource(self.source, self.reachability)
         self._sync = Sync(source, catalog, clock, rules, self.metrics, lambda: self.requests_per_hour)
+        self._entries = Entries(source, catalog, clock, rules)
         self._confirm = Confirm(source, catalog, clock, rules, lambda: self.requests_per_hour)
         self.tombstones = Tombstones(catalog, self.outside, clock, rules)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
@@ -169,6 +172,11 @@ class Household:
 
     def close(self) -> None:
         self.catalog.close_now()
+
+    def reopen(self) -> None:
+        """Open the database that lies in the folder now, whatever was open before."""
+        self.catalog = open_catalog(URL, self.folder, STATE_KEY, inline=True)
+        self.configure(self.rules)
 
     # members
 
@@ -194,6 +202,10 @@ class Household:
     async def sync(self, account_id: int | None = None, *, force: bool = True) -> SyncReport:
         self.passes(SECOND)
         return await self._sync.run(account_id, force=force)
+
+    async def sweep_entries(self, account_id: int | None = None, *, force: bool = True) -> EntriesReport:
+        self.passes(SECOND)
+        return await self._entries.run(account_id, force=force)
 
     async def dry_run(self) -> dict[int, SyncReport]:
         self.passes(SECOND)
@@ -234,6 +246,7 @@ class Household:
     async def mirror(self) -> None:
         """Everything there is to read and to fetch."""
         await self.sync()
+        await self.sweep_entries()
         await self.details()
         await self.fetch()
 
@@ -243,6 +256,7 @@ class Household:
         await self.purge()
         await self.grants()
         await self.sync(force=False)
+        await self.sweep_entries(force=False)
         await self.confirm()
         await self.grants()
         await self.details()
@@ -282,6 +296,14 @@ class Household:
     def state(self, document_id: int) -> DocumentState | None:
         document = self.document(document_id)
         return None if document is None else document.state
+
+    def entry(self, kind: EntryKind, entry_id: int) -> Entry | None:
+        number = subject_number(kind, entry_id)
+        return self.catalog.read_now(lambda view: view.entries([number])).get(number)
+
+    def entry_state(self, kind: EntryKind, entry_id: int) -> DocumentState | None:
+        entry = self.entry(kind, entry_id)
+        return None if entry is None else entry.state
 
     def account(self, account_id: int) -> Account:
         account = self.catalog.read_now(lambda view: view.account(account_id))
