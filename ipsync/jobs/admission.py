@@ -238,7 +238,7 @@ def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
                 )
             )
         found += [
-            ListedLoad(account.account_id, 0, entry.requests, USUAL_PER_DOCUMENT_HOUR, counted=False)
+            ListedLoad(account.account_id, 0, entry.requests, usual, counted=False)
             for entry in others.get(account.account_id, ())
         ]
     return found

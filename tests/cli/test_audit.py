@@ -107,6 +107,19 @@ def _details_expired(mirror: SiteMirror) -> None:
     )
 
 
+def _entries(mirror: SiteMirror) -> None:
+    """An album that no setting permits, 21 hours old, and one that somebody hid without a word."""
+    member = mirror.site.members[0].user_id
+    for number, state, age_hours in ((17, "live", 21), (18, "doomed", 0)):
+        change_rows(
+            mirror,
+            f"INSERT INTO entry SELECT -{number * 8 + 1}, 'album', {number}, {member}, '{state}', 16, "
+            f"max(verified_at) - {age_hours * HOUR}, max(verified_at), max(verified_at), NULL, NULL, NULL, NULL, NULL "
+            "FROM document",
+        )
+        change_rows(mirror, f"INSERT INTO entry_text VALUES (-{number * 8 + 1}, 'a title', '', '')")
+
+
 def _owed(mirror: SiteMirror) -> None:
     """A removal that is confirmed, and a window late."""
     number = int(_a_document(mirror))
@@ -226,6 +239,7 @@ MENDED: list[tuple[Callable[[SiteMirror], None], set[Kind]]] = [
     (_file_unowed, {Kind.FILE_UNOWED}),
     (_file_expired, {Kind.FILE_EXPIRED}),
     (_details_expired, {Kind.DETAILS_EXPIRED}),
+    (_entries, {Kind.ENTRY_OVERDUE, Kind.ENTRY_UNOWED, Kind.ENTRY_FORBIDDEN}),
     (_owed, {Kind.REMOVAL_OVERDUE, Kind.REQUEST_OVERDUE}),
     (_request_ignored, {Kind.REQUEST_IGNORED}),
     (_outside_gone, {Kind.OUTSIDE_LACKING}),
