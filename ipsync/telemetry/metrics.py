@@ -25,6 +25,14 @@ METHODS = (
     "user.get",
     "doc.getList",
     "doc.get",
+    "album.getList",
+    "album.get",
+    "album.docs.getList",
+    "folder.getList",
+    "folder.get",
+    "folder.albums.getList",
+    "post.getList",
+    "post.get",
     "account.getQuota",
     "test.echo",
 )
@@ -44,6 +52,7 @@ WINDOWS = ("second", "minute", "hour", "day")
 STATES = (*(state.value for state in DocumentState), "gone")
 JOBS = (
     "sync",
+    "entries",
     "confirm",
     "purge",
     "expiry",

@@ -30,7 +30,8 @@ def test_T19_no_method_the_client_names_changes_anything(name: str) -> None:
 
 
 def test_T13_members_are_asked_for_what_those_methods_need() -> None:
-    asked = needed_permissions(["documents"], [Visibility.PUBLIC])
+    asked = needed_permissions(["documents", "albums", "folders", "articles"], [Visibility.PUBLIC])
+    assert asked == {"doc": "read", "blog": "read"}
     needed = {area: level for name in named() for area, level in methods()[name].permissions.items()}
     assert needed.items() <= asked.items()
 
