@@ -50,7 +50,7 @@ _DETAILED_BEFORE = (
     .order_by(_DOCUMENT.c.details_at, _DOCUMENT.c.document_id)
     .limit(bindparam("most"))
 )
-_TOMBSTONES = select(_TOMBSTONE).where(in_numbers(_TOMBSTONE.c.document_id))
+_TOMBSTONES = Batch(select(_TOMBSTONE).where(in_numbers(_TOMBSTONE.c.document_id)), ("numbers",))
 
 _ADD = Batch(insert(_DOCUMENT), _DOCUMENT.c.keys())
 _ADD_TEXT = Batch(insert(_TEXT), _TEXT.c.keys())
@@ -150,8 +150,8 @@ class DocumentReading(Handle):
     def tombstones(self, document_ids: Collection[int]) -> dict[int, Tombstone]:
         """Those of these documents that were erased, by id."""
         return {
-            row.document_id: Tombstone(row.document_id, row.account_id, row.reason, row.since, stands=bool(row.stands))
-            for row in self._rows(_TOMBSTONES, numbers=numbers(document_ids))
+            document_id: Tombstone(document_id, account_id, reason, since, stands=bool(stands))
+            for document_id, account_id, reason, since, stands in self._tuples(_TOMBSTONES, (numbers(document_ids),))
         }
 
 

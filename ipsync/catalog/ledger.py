@@ -146,6 +146,7 @@ class LedgerAppending(LedgerReading):
         rows: list[tuple[Any, ...]] = []
         at = wanted[0].at
         accounts: dict[int | None, bytes | None] = {None: None}
+        evidence: dict[str, str] = {}
         for event in (*opening, *wanted):
             sequence, at = sequence + 1, event.at
             document = None if event.document_id is None else keys.digest("document", event.document_id)
@@ -153,7 +154,13 @@ class LedgerAppending(LedgerReading):
             if event.account_id is not None and event.account_id not in accounts:
                 accounts[event.account_id] = keys.digest("account", event.account_id)
             account = accounts[event.account_id]
-            entry = _entry_of(event, sequence, document, account, event.epoch or self._epoch)
+            # Nor is the evidence of many removals at once a different one for each.
+            certificate = event.certificate
+            if certificate is not None and event.kind is not EntryKind.BEGUN:
+                certificate = evidence.get(certificate) or evidence.setdefault(
+                    certificate, without_content(certificate)
+                )
+            entry = _entry_of(event, sequence, document, account, event.epoch or self._epoch, certificate)
             before = link(before, leaf(encode(entry)))
             rows.append((*entry[:3], document, account, *entry[5:-1], before))
         self._do_many(_ADD, rows)
@@ -206,32 +213,35 @@ class LedgerAppending(LedgerReading):
 
 
 def _entry_of(
-    event: LedgerEvent, sequence: int, document: bytes | None, account: bytes | None, epoch: int
+    event: LedgerEvent,
+    sequence: int,
+    document: bytes | None,
+    account: bytes | None,
+    epoch: int,
+    certificate: str | None,
 ) -> LedgerEntry:
-    certificate = event.certificate
-    if certificate is not None and event.kind is not EntryKind.BEGUN:
-        certificate = without_content(certificate)
+    # By position: names would cost as much as the digests do.
     return LedgerEntry(
-        sequence=sequence,
-        kind=event.kind.value,
-        at=event.at,
-        document=None if document is None else document.hex(),
-        account=None if account is None else account.hex(),
-        epoch=epoch,
-        consent=event.consent,
-        removal=event.removal,
-        reason=event.reason,
-        scope=event.scope,
-        first_unsafe_at=event.first_unsafe_at,
-        detected_at=event.detected_at,
-        hidden_at=event.hidden_at,
-        confirmed_at=event.confirmed_at,
-        gone_at=event.gone_at,
-        erase_by=event.erase_by,
-        files=event.files,
-        size_bytes=event.size_bytes,
-        certificate=certificate,
-        hash="",
+        sequence,
+        event.kind.value,
+        event.at,
+        None if document is None else document.hex(),
+        None if account is None else account.hex(),
+        epoch,
+        event.consent,
+        event.removal,
+        event.reason,
+        event.scope,
+        event.first_unsafe_at,
+        event.detected_at,
+        event.hidden_at,
+        event.confirmed_at,
+        event.gone_at,
+        event.erase_by,
+        event.files,
+        event.size_bytes,
+        certificate,
+        "",
     )
 
 

@@ -32,13 +32,18 @@ _DUE_AT_STAGE = (
     .where(
         REMOVAL.c.stage == bindparam("stage"),
         or_(REMOVAL.c.next_try_at <= bindparam("now"), REMOVAL.c.erase_from <= bindparam("now")),
+        not_(in_numbers(REMOVAL.c.removal_id)),
     )
     .order_by(*_EARLIEST)
     .limit(bindparam("most"))
 )
 _DUE_SUSPECTED = (
     by_index(select(REMOVAL), REMOVAL, "removal_suspected")
-    .where(one_of(REMOVAL.c.stage, (Stage.SUSPECTED.value,)), REMOVAL.c.erase_from <= bindparam("now"))
+    .where(
+        one_of(REMOVAL.c.stage, (Stage.SUSPECTED.value,)),
+        REMOVAL.c.erase_from <= bindparam("now"),
+        not_(in_numbers(REMOVAL.c.removal_id)),
+    )
     .order_by(*_EARLIEST)
     .limit(bindparam("most"))
 )
@@ -131,11 +136,12 @@ class RemovalReading(Handle):
             found.extend(removals_of(self._rows(statement, stage=stage.value, most=limit, **asked)))
         return _earliest(found, limit)
 
-    def due_removals(self, now: Instant, limit: int) -> list[Removal]:
-        """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first."""
-        found = removals_of(self._rows(_DUE_SUSPECTED, now=now, most=limit))
+    def due_removals(self, now: Instant, limit: int, passing_over: Collection[int] = ()) -> list[Removal]:
+        """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first; none of these."""
+        asked = {"now": now, "most": limit, "numbers": numbers(passing_over)}
+        found = removals_of(self._rows(_DUE_SUSPECTED, **asked))
         for stage in _ACTED_ON:
-            found.extend(removals_of(self._rows(_DUE_AT_STAGE, stage=stage, now=now, most=limit)))
+            found.extend(removals_of(self._rows(_DUE_AT_STAGE, stage=stage, **asked)))
         return _earliest(found, limit)
 
     def suspicions(self, now: Instant, limit: int, passing_over: Collection[Tripwire] = ()) -> list[Removal]:

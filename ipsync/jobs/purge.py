@@ -6,9 +6,10 @@ Nothing that ipernity says or fails to say is asked here: what is due is in the 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar, cast
 
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
@@ -26,6 +27,9 @@ from ipsync.ports.store import ContentKey, ContentStore, Erased, StoreFailure
 from ipsync.telemetry import Event, Metrics, get_log
 
 _log = get_log(__name__)
+
+_First = TypeVar("_First")
+_Second = TypeVar("_Second")
 
 _BATCHES_PER_SCRUB = 20
 _MANY = 20_000
@@ -99,20 +103,32 @@ class Purge:
             batch: removals per transaction and directory sync.
         """
         report = PurgeReport()
-        failed: set[int] = set()
+        passed_over: set[int] = set()
+        absent: list[Removal] = []
         turn = 0
-        while intended := await self._catalog.write(
-            partial(_intend, now=self._clock.now(), limit=batch, passed_over=frozenset(failed))
-        ):
+        going = await self._catalog.write(partial(self._move_on, absent=absent, limit=batch))
+        while going:
             turn += 1
-            done = await self._erase(intended, report)
-            failed |= {removal.removal_id for removal in intended} - {removal.removal_id for removal in done}
-            await self._catalog.write(partial(self._forget, removals=done))
+            passed_over |= {removal.removal_id for removal in going}
+            # The disk is waited for while the catalog forgets the batch before and puts the next one on record.
+            step = partial(self._move_on, absent=absent, limit=batch, passed_over=frozenset(passed_over))
+            absent, going = await _side_by_side(self._erase(going, report), self._catalog.write(step))
+            # What is absent is no longer due once it is forgotten; what failed stays passed over.
+            passed_over -= {removal.removal_id for removal in absent}
             if turn % _BATCHES_PER_SCRUB == 0:
-                await self._finish(report)
-        await self._finish(report)
+                await self._finish(report, absent)
+                absent = []
+        await self._finish(report, absent)
         await self._scrub_now_and_then(report)
         return report
+
+    def _move_on(
+        self, tx: Transaction, absent: Sequence[Removal], limit: int, passed_over: frozenset[int] = frozenset()
+    ) -> list[Removal]:
+        """Forget what is absent, and put the intent to erase the next batch on record, in one transaction."""
+        if absent:
+            self._forget(tx, absent)
+        return _intend(tx, self._clock.now(), limit, passed_over)
 
     async def _erase(self, removals: list[Removal], report: PurgeReport) -> list[Removal]:
         """Unlink the bytes of a batch, one by one where the batch as a whole fails. Returns what is absent now."""
@@ -218,10 +234,14 @@ class Purge:
         tx.put_tombstones(
             Tombstone(removal.document_id, removal.account_id, removal.reason.value, now) for removal in whole
         )
-        _free_files(tx, [removal for removal in current if removal.scope is Scope.FILES], self._rules)
+        partly = [removal for removal in current if removal.scope is Scope.FILES]
+        if partly:
+            _free_files(tx, partly, self._rules)
 
-    async def _finish(self, report: PurgeReport) -> None:
-        """Truncate the log, then say gone. While a reader holds it back, nothing is said (F24)."""
+    async def _finish(self, report: PurgeReport, absent: Sequence[Removal]) -> None:
+        """Forget what is absent, truncate the log, say gone. While a reader holds it back, nothing is said (F24)."""
+        if absent:
+            await self._catalog.write(partial(self._forget, removals=absent))
         report.unscrubbed = report.unrecorded = False
         # What is erased after the truncation, e.g. by another process, waits for the next one.
         while waiting := await self._catalog.read(_erased):
@@ -261,6 +281,15 @@ class Purge:
             self._scrubbed_at = now
 
 
+async def _side_by_side(first: Awaitable[_First], second: Awaitable[_Second]) -> tuple[_First, _Second]:
+    """Wait for both, whatever becomes of one: neither is left behind at work."""
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    for outcome in done:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return cast("tuple[_First, _Second]", tuple(done))
+
+
 def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[int]) -> list[Removal]:
     """Put the intent on record: from here a document only goes forward (design §6).
 
@@ -268,8 +297,7 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
     suspicion whose document is LIVE was overtaken by a verification: it is withdrawn, and erases nothing.
     Nor does the removal of single files reach files that came later, with a document that returned.
     """
-    due = [entry for entry in tx.due_removals(now, limit + len(passed_over)) if entry.removal_id not in passed_over]
-    due = due[:limit]
+    due = tx.due_removals(now, limit, passed_over)
     suspected = [e.document_id for e in due if e.scope is Scope.DOCUMENT and e.stage is Stage.SUSPECTED]
     held: dict[int, Document | Entry] = {}
     if suspected:

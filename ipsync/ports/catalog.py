@@ -250,8 +250,8 @@ class View(
         """Removals, earliest `erase_by` first."""
         ...
 
-    def due_removals(self, now: Instant, limit: int) -> list[Removal]:
-        """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first."""
+    def due_removals(self, now: Instant, limit: int, passing_over: Collection[int] = ()) -> list[Removal]:
+        """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first; none of these."""
         ...
 
     def suspicions(self, now: Instant, limit: int, passing_over: Collection[Tripwire] = ()) -> list[Removal]:

@@ -324,8 +324,8 @@ def _old_token_kept(put: Replace) -> None:
 def _deadline_waits(put: Replace) -> None:
     whole = SqlView.due_removals
 
-    def due(self: Any, now: int, limit: int) -> Any:
-        return [entry for entry in whole(self, now, limit) if entry.stage is not Stage.SUSPECTED]
+    def due(self: Any, now: int, limit: int, passing_over: Any = ()) -> Any:
+        return [entry for entry in whole(self, now, limit, passing_over) if entry.stage is not Stage.SUSPECTED]
 
     put(SqlTransaction, "due_removals", due)
 
