@@ -6,17 +6,18 @@ Nothing that ipernity says or fails to say is asked here: what is due is in the 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, cast
 
+from ipsync.jobs.purge_telling import tell_gone
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.drills import NOTE as DRILL_NOTE
 from ipsync.policy.drills import marked, read_drill
 from ipsync.policy.entries import Entry, is_entry
-from ipsync.policy.instants import Instant, seconds
+from ipsync.policy.instants import Instant
 from ipsync.policy.ledger import gone as gone_entry
 from ipsync.policy.planning import next_try
 from ipsync.policy.removals import DEADLINE, Reason, Removal, Scope, Stage, confirmed, is_breach
@@ -33,8 +34,6 @@ _Second = TypeVar("_Second")
 
 _BATCHES_PER_SCRUB = 20
 _MANY = 20_000
-_LOGGED_EACH = 20
-"""Removals that are gone at once, up to which each is logged by itself."""
 
 
 @dataclass(slots=True)
@@ -194,32 +193,6 @@ class Purge:
             attempts=attempts,
         )
 
-    def _tell(self, gone: Sequence[Removal], gone_at: Instant) -> None:
-        """Count what is gone, from the last moment at which it surely was permitted, and log it.
-
-        Where much went at once it is logged by account and reason; the ledger names each. A broken promise is
-        never one of many.
-        """
-        several: dict[tuple[int, str], list[Removal]] = {}
-        for removal in gone:
-            since, late = removal.first_unsafe_at, is_breach(removal, gone_at)
-            self._metrics.count_removal(removal.reason.value, removal.hidden_at - since, gone_at - since, breach=late)
-            if late or len(gone) <= _LOGGED_EACH:
-                _log_one(removal, gone_at, late=late)
-            else:
-                several.setdefault((removal.account_id, removal.reason.value), []).append(removal)
-        for (account_id, reason), removals in several.items():
-            _log.info(
-                Event.REMOVAL_GONE,
-                "Nothing of them is left.",
-                account_id=account_id,
-                reason=reason,
-                removals=len(removals),
-                files=sum(removal.files_erased for removal in removals),
-                hidden_after_seconds=seconds(max(entry.hidden_at - entry.first_unsafe_at for entry in removals)),
-                erased_after_seconds=seconds(gone_at - min(entry.first_unsafe_at for entry in removals)),
-            )
-
     def _forget(self, tx: Transaction, removals: Sequence[Removal]) -> None:
         """Overwrite the personal text, leave the tombstones, and record that only the log remains.
 
@@ -260,7 +233,7 @@ class Purge:
             gone = await self._catalog.write(partial(_say_gone, removals=waiting, now=now))
             report.erased += len(gone)
             report.breaches += sum(is_breach(removal, now) for removal in gone)
-            self._tell(gone, now)
+            tell_gone(gone, now, self._metrics)
 
     async def _keep_outside(self, erased: Sequence[Removal]) -> bool:
         """Put on record outside the database what a restored one must not bring back (F28, I4)."""
@@ -401,18 +374,3 @@ def _say_gone(tx: Transaction, removals: Sequence[Removal], now: Instant) -> lis
     tx.append_ledger([gone_entry(removal, now) for removal in gone])
     tx.settle_requests(now)
     return gone
-
-
-def _log_one(removal: Removal, gone_at: Instant, *, late: bool) -> None:
-    since = removal.first_unsafe_at
-    tell: Callable[..., None] = _log.critical if late else _log.info
-    tell(
-        Event.REMOVAL_BREACH if late else Event.REMOVAL_GONE,
-        "It was erased later than the law allows." if late else "Nothing of it is left.",
-        account_id=removal.account_id,
-        document_id=removal.document_id,
-        reason=removal.reason.value,
-        files=removal.files_erased,
-        hidden_after_seconds=seconds(removal.hidden_at - since),
-        erased_after_seconds=seconds(gone_at - since),
-    )

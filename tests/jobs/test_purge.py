@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from ipsync.catalog import open_catalog
+from ipsync.catalog.work import SqlTransaction
 from ipsync.jobs.purge import Purge
 from ipsync.policy.documents import DocumentState, RenditionState, Visibility
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
 from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.ports.store import ContentKey, Erased, StoreBroken
 from ipsync.store import FileStore
+from tests.fakes.catalogs import STATE_KEY, URL
 from tests.fakes.store import MemoryStore
 from tests.jobs.household import Household
 
@@ -43,6 +46,15 @@ class StubbornStore(MemoryStore):
 @pytest.fixture
 def stubborn(households: Callable[..., Household]) -> Household:
     return households(store=StubbornStore())
+
+
+def by_another_process(house: Household, work: Callable[[SqlTransaction], None]) -> None:
+    """Write as a command beside the daemon does, over a connection of its own."""
+    catalog = open_catalog(URL, house.folder, STATE_KEY, checkpoints=False, inline=True)
+    try:
+        catalog.write_now(work)
+    finally:
+        catalog.close_now()
 
 
 async def deleted(house: Household, documents: int) -> list[int]:
@@ -86,6 +98,31 @@ async def test_many_are_erased_in_batches(house: Household) -> None:
     assert not house.on_disk()
 
 
+async def test_F1_bytes_go_after_their_intent_and_before_their_row_though_batches_overlap(
+    stubborn: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = await deleted(stubborn, 9)
+    store, forget = stubborn.store, SqlTransaction.forget_documents
+    assert isinstance(store, StubbornStore)
+    stages: list[dict[int, Stage]] = []
+    forgotten: list[int] = []
+
+    def look_before_erasing() -> None:
+        stages.append({entry.document_id: entry.stage for entry in stubborn.removals(*mine)})
+
+    def look_before_forgetting(self: SqlTransaction, document_ids: Any) -> None:
+        assert not stubborn.on_disk() & set(document_ids)
+        forgotten.extend(document_ids)
+        forget(self, document_ids)
+
+    store.on_erase = look_before_erasing
+    monkeypatch.setattr(SqlTransaction, "forget_documents", look_before_forgetting)
+    assert (await stubborn.purge(batch=3)).erased == 9
+    for turn, batch in enumerate((mine[:3], mine[3:6], mine[6:])):
+        assert {stages[turn][number] for number in batch} == {Stage.INTENDED}
+    assert sorted(forgotten) == mine
+
+
 async def test_F4_what_cannot_be_erased_blocks_nobody_and_is_tried_again(stubborn: Household) -> None:
     mine = await deleted(stubborn, 5)
     store = stubborn.store
@@ -114,7 +151,7 @@ async def test_I8_what_failed_here_and_was_erased_by_another_process_meanwhile_s
 
     def other_process() -> None:
         removal = replace(stubborn.removal(mine[0]), stage=Stage.GONE, gone_at=stubborn.clock.now())
-        stubborn.catalog.write_now(lambda tx: tx.update_removals([removal]))
+        by_another_process(stubborn, lambda tx: tx.update_removals([removal]))
 
     store.on_erase = other_process
     assert (await stubborn.purge()).failed == 1
@@ -241,9 +278,8 @@ async def test_I8_what_another_process_erased_meanwhile_is_not_counted_twice(stu
     def other_process() -> None:
         stubborn.store.on_erase = None  # type: ignore[attr-defined]  # reason: it is the stubborn one
         removal = stubborn.removal(mine[0])
-        stubborn.catalog.write_now(
-            lambda tx: tx.update_removals([replace(removal, stage=Stage.GONE, gone_at=stubborn.clock.now())])
-        )
+        gone = replace(removal, stage=Stage.GONE, gone_at=stubborn.clock.now())
+        by_another_process(stubborn, lambda tx: tx.update_removals([gone]))
 
     stubborn.store.on_erase = other_process
     assert (await stubborn.purge()).erased == 1
@@ -275,7 +311,7 @@ async def test_T11_what_an_owner_asked_for_while_it_was_being_erased_is_remember
     def owner() -> None:
         stubborn.store.on_erase = None  # type: ignore[attr-defined]  # reason: it is the stubborn one
         removal = replace(stubborn.removal(mine[0]), reason=Reason.OWNER_REQUEST)
-        stubborn.catalog.write_now(lambda tx: tx.update_removals([removal]))
+        by_another_process(stubborn, lambda tx: tx.update_removals([removal]))
 
     stubborn.store.on_erase = owner
     await stubborn.purge()

@@ -20,7 +20,7 @@ class Told:
     """What our own log was told since the test began."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
-        caplog.set_level(logging.DEBUG, "ipsync.jobs.purge")
+        caplog.set_level(logging.DEBUG, "ipsync.jobs")
         self._caplog = caplog
 
     def of(self, event: Event) -> list[tuple[str, dict[str, object]]]:
