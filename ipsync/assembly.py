@@ -38,6 +38,7 @@ from ipsync.jobs.incidents import Incidents, Senses
 from ipsync.jobs.leave import Leave
 from ipsync.jobs.media import Media
 from ipsync.jobs.notices import Notices
+from ipsync.jobs.on_demand import OnDemand
 from ipsync.jobs.orphans import Orphans
 from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.purge import Purge
@@ -105,6 +106,7 @@ class Works:
     confirm: Confirm = field(init=False)
     purge: Purge = field(init=False)
     media: Media = field(init=False)
+    on_demand: OnDemand = field(init=False)
     grants: Grants = field(init=False)
     expiry: Expiry = field(init=False)
     details: Details = field(init=False)
@@ -137,6 +139,7 @@ class Works:
         self.tombstones = Tombstones(catalog, base.outside, clock, rules)
         self.purge = Purge(catalog, base.store, base.store_lock, clock, rules, metrics, self.tombstones)
         self.media = Media(self.fetcher, catalog, base.store, base.store_lock, clock, rules)
+        self.on_demand = OnDemand(self.media)
         self.grants = Grants(source, catalog, clock, rules)
         self.expiry = Expiry(catalog, clock, rules, reachability)
         self.details = Details(drilled, catalog, clock, rules)
@@ -257,6 +260,7 @@ class Works:
     async def close_clients(self) -> None:
         """Close connections to ipernity and its media hosts, and give unused request slots back."""
         await self.notices.close()
+        await self.on_demand.close()
         await self.source.close()
         await self.fetcher.close()
         await self.gate.close()
@@ -382,6 +386,7 @@ def web_parts(
         public_url=settings.web.public_url,
         cookie_key=cookie_key(secrets.state_key_bytes(), secrets.admin_token.reveal().encode()),
         accel=accel_of(settings),
+        on_demand=lambda key: works().on_demand.fetch(key),
         jobs=lambda: _web_jobs(works(), nudge),
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ipsync.jobs.media_keeping import (
+    UNFINISHED,
     Arrived,
     Asked,
     Missed,
@@ -24,6 +25,7 @@ from ipsync.jobs.media_keeping import (
     still_wanted,
 )
 from ipsync.jobs.restraint import Restraint
+from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Rendition
 from ipsync.policy.instants import Duration
 from ipsync.policy.rules import Rules
@@ -99,13 +101,14 @@ class Media:
     async def run(self, on_batch: Callable[[MediaReport], None] | None = None) -> MediaReport:
         """Fetch what is wanted, batch by batch, until nothing is wanted now or the store is full.
 
-        No address is asked twice in one run. What cannot be stored is not downloaded over and over.
+        No address is asked twice in one run. What cannot be stored is not downloaded over and over. Where files are
+        fetched on demand, nothing is fetched here.
 
         Args:
             on_batch: told after each batch, for progress.
         """
         report = MediaReport()
-        if self._restraint.holds(self._clock.now()):
+        if self._rules.on_demand or self._restraint.holds(self._clock.now()):
             return report
         asked: set[tuple[ContentKey, str]] = set()
         while not report.full:
@@ -121,6 +124,43 @@ class Media:
         else:
             self._restraint.answered()
         return report
+
+    async def fetch_one(self, key: ContentKey) -> Duration:
+        """Fetch one file, if it is wanted and may be copied and its time has come.
+
+        Args:
+            key: which.
+
+        Returns:
+            0 where it is there, or will not be: nothing is to be waited for. Else after how long to try again.
+        """
+        later = self._rules.lease.window // 1440
+        if self._restraint.holds(self._clock.now()):
+            return later
+        asked, wait = await self._catalog.read(partial(self._look_at, key=key))
+        if asked is None:
+            return wait
+        report = MediaReport()
+        await self._fetch_batch([asked], report)
+        if report.full:
+            self._restraint.pause(self._clock.now())
+            return later
+        _, wait = await self._catalog.read(partial(self._look_at, key=key))
+        return wait
+
+    def _look_at(self, view: View, key: ContentKey) -> tuple[Asked | None, Duration]:
+        """One wanted file: to be fetched now, or after how long; neither where it is not wanted, or may not be had."""
+        now = self._clock.now()
+        document, account = view.documents([key.document_id]).get(key.document_id), view.account(key.account_id)
+        if document is None or account is None or account.state is not AccountState.ACTIVE:
+            return None, 0
+        if document.account_id != key.account_id or not may_keep(document, key.rendition, self._rules, now):
+            return None, 0
+        for entry in view.renditions([key.document_id], UNFINISHED).get(key.document_id, ()):
+            if entry.file.rendition == key.rendition:
+                wait = max(0, entry.next_try_at - now)
+                return (None, wait) if wait else (Asked(entry, document.facts), 0)
+        return None, 0
 
     async def _wanted(self, asked: Collection[tuple[ContentKey, str]]) -> list[Asked]:
         """The next files to ask for. Those that may not be kept now are put aside, so that they block nobody."""

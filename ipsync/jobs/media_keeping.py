@@ -19,7 +19,8 @@ from ipsync.ports.catalog import Transaction, View
 from ipsync.ports.source import Fetched
 from ipsync.ports.store import ContentKey, ContentStore, Incoming, StoredFile, StoreFailure, StoreFull
 
-_UNFINISHED = (RenditionState.WANTED, RenditionState.FAILED)
+UNFINISHED = (RenditionState.WANTED, RenditionState.FAILED)
+"""States of files that are still to be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def still_wanted(view: View, asked: Iterable[Asked], rules: Rules, now: Instant)
     documents = view.documents(ids)
     served = {account.account_id for account in view.accounts(SERVED_STATES)}
     wanted: dict[ContentKey, Rendition] = {}
-    for entries in view.renditions(ids, _UNFINISHED).values():
+    for entries in view.renditions(ids, UNFINISHED).values():
         for current in entries:
             entry, document = by_key.get(key_of(current)), documents.get(current.document_id)
             if entry is None or document is None or document.account_id not in served:
@@ -139,7 +140,7 @@ def record(
     )
     current = {
         key_of(entry): entry
-        for entries in tx.renditions({item.asked.key.document_id for item in missed}, _UNFINISHED).values()
+        for entries in tx.renditions({item.asked.key.document_id for item in missed}, UNFINISHED).values()
         for entry in entries
     }
     tx.put_renditions(
@@ -154,7 +155,7 @@ def record(
 
 def put_aside(tx: Transaction, renditions: Sequence[Rendition], later: Instant, rules: Rules) -> None:
     """Look again later at files that may not be fetched now; forget those that are not configured any more."""
-    current = tx.renditions({entry.document_id for entry in renditions}, _UNFINISHED)
+    current = tx.renditions({entry.document_id for entry in renditions}, UNFINISHED)
     keys = {key_of(entry) for entry in renditions}
     found = [entry for entries in current.values() for entry in entries if key_of(entry) in keys]
     tx.drop_renditions([key_of(entry) for entry in found if entry.file.rendition not in rules.view.renditions])

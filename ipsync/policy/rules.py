@@ -36,6 +36,7 @@ class Rules:
         tripwire: how much must be missing at once for the listing to be doubted.
         outage: how long ipernity may be out of reach without a copy being hidden (design §4).
         kinds: which kinds of entry are mirrored beside documents.
+        on_demand: whether files are fetched when they are first asked for, and not before.
     """
 
     lease: Lease
@@ -52,3 +53,5 @@ class Rules:
     def essential(self) -> Mapping[str, str]:
         """The permissions without which nothing of an account is mirrored; without others it lacks what needs them."""
         return {area: level for area, level in self.permissions.items() if area == "doc"}
+
+    on_demand: bool = False

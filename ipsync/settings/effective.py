@@ -21,6 +21,7 @@ from ipsync.settings.problems import Problem
 from ipsync.settings.secret_files import SecretFiles
 from ipsync.settings.secrets import Secrets
 from ipsync.settings.sections import (
+    ON_DEMAND,
     SEAL,
     TESTING,
     AgreementEntry,
@@ -136,6 +137,7 @@ class Settings:
             tripwire=Limits(share=self.removal.tripwire_share, count=self.removal.tripwire_count),
             outage=self.removal.outage,
             kinds=frozenset(kind for word, kind in CONTENT_KINDS.items() if word in self.mirror.content),
+            on_demand=self.mirror.mode == ON_DEMAND,
         )
 
     def user_agent(self, version: str) -> str:

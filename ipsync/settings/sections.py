@@ -37,6 +37,8 @@ USES = {use.value: use for use in KeyUse}
 STATUSES = {status: status for status in (ACTIVE, TESTING)}
 PURGE = "purge"
 SEAL = "seal"
+KEEP = "keep"
+ON_DEMAND = "on-demand"
 
 
 def _names(*values: str) -> dict[str, str]:
@@ -216,6 +218,11 @@ class Mirror(Section):
     ] = Field(
         default=("240", "original"),
         description=f"files to copy, of {units.listed(RENDITIONS)}; one thumbnail size, more only with details = true",
+    )
+    mode: Annotated[str, BeforeValidator(units.word(_names(KEEP, ON_DEMAND))), units.WORD] = Field(
+        default=KEEP,
+        description=f'when files are copied: "{KEEP}" as soon as they are known, "{ON_DEMAND}" when they are first '
+        "asked for; either way they are kept by [ttl]",
     )
     details: Annotated[bool, BeforeValidator(units.read_yes_no), units.YES_NO] = Field(
         default=False,

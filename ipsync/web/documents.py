@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from ipsync.policy.documents import Document, Rendition
+from ipsync.policy.documents import Document, Rendition, RenditionState
 from ipsync.policy.instants import rfc3339
 from ipsync.policy.lease import Lease
 from ipsync.policy.read_tokens import TokenScope
@@ -34,6 +34,9 @@ from ipsync.web.reading import (
 )
 from ipsync.web.showing import Held, Showcase, may_show, why_missing
 
+TO_FETCH = (RenditionState.WANTED, RenditionState.FAILED)
+"""States of files that are there when somebody asks for them, where files are fetched on demand."""
+
 SHOWCASE = web.AppKey("SHOWCASE", Showcase)
 CURSORS = web.AppKey("CURSORS", Cursors)
 
@@ -55,7 +58,9 @@ async def list_documents(request: web.Request) -> web.StreamResponse:
     answer = json_answer(
         {
             "documents": [
-                summary(held, rules.lease, parts.site_url) for held in page.held if may_show(held, rules, now)
+                summary(held, rules.lease, parts.site_url, rules.on_demand)
+                for held in page.held
+                if may_show(held, rules, now)
             ],
             "next_cursor": None if page.after is None else cursors.write(page.after, account_id),
         }
@@ -78,7 +83,7 @@ async def show_document(request: web.Request) -> web.StreamResponse:
     if not caller.may_see(held.document.account_id) or not may_show(held, rules, parts.clock.now()):
         raise not_found()
     answer = json_answer(
-        summary(held, rules.lease, parts.site_url) | details(held.document),
+        summary(held, rules.lease, parts.site_url, rules.on_demand) | details(held.document),
         headers={"Link": link_header(held, parts.site_url)},
     )
     return tagged(request, answer)
@@ -122,8 +127,15 @@ ENDPOINTS = (
 )
 
 
-def summary(held: Held, lease: Lease, site_url: str) -> dict[str, Any]:
-    """Give a document as every answer holds it (design §8)."""
+def summary(held: Held, lease: Lease, site_url: str, on_demand: bool = False) -> dict[str, Any]:
+    """Give a document as every answer holds it (design §8).
+
+    Args:
+        held: the document.
+        lease: how long it may be shown.
+        site_url: where members' pages are.
+        on_demand: whether files that will be fetched when they are asked for are named too.
+    """
     document = held.document
     return {
         # Ids are texts, as ipernity itself writes them: no client rounds them.
@@ -136,7 +148,7 @@ def summary(held: Held, lease: Lease, site_url: str) -> dict[str, Any]:
         "renditions": {
             entry.file.rendition: _file(entry)
             for entry in held.renditions
-            if held.stored(entry.file.rendition) is entry
+            if held.stored(entry.file.rendition) is entry or (on_demand and entry.state in TO_FETCH)
         },
         "verified_at": rfc3339(document.verified_at),
         "serve_until": rfc3339(lease.serve_until(document.verified_at)),
@@ -156,10 +168,11 @@ def details(document: Document) -> dict[str, Any]:
 
 
 def _file(rendition: Rendition) -> dict[str, Any]:
+    is_stored = rendition.state is RenditionState.STORED
     return {
         "url": f"/media/{rendition.document_id}/{quote(rendition.file.rendition)}",
-        "content_type": rendition.content_type,
-        "bytes": rendition.size_bytes,
+        "content_type": rendition.content_type if is_stored else None,
+        "bytes": rendition.size_bytes if is_stored else None,
         "width": rendition.file.width,
         "height": rendition.file.height,
     }

@@ -19,7 +19,7 @@ from ipsync.web.api import ANY_FILE, Endpoint, Parameter, Reply, Where
 from ipsync.web.api_schemas import NOT_SHOWN
 from ipsync.web.authentication import CALLER, Caller
 from ipsync.web.credit import link_header
-from ipsync.web.documents import SHOWCASE
+from ipsync.web.documents import SHOWCASE, TO_FETCH
 from ipsync.web.failures import WebFailure, not_found
 from ipsync.web.opening import Damaged, Opened, Opener
 from ipsync.web.parts import PARTS, WebParts
@@ -39,6 +39,7 @@ _UNKNOWN_TYPE = "application/octet-stream"
 _TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _ETAG_BYTES = 16
 
+_LONGEST_WAIT_SECONDS = 3600
 _OURS_ALONE = ("If-Range", "If-Match", "If-Unmodified-Since")
 
 OPENER = web.AppKey("OPENER", Opener)
@@ -119,7 +120,9 @@ def _left(held: Held, parts: WebParts) -> Duration:
     return rules.lease.serve_until(held.document.verified_at) - now
 
 
-async def _shown(request: web.Request, document_id: int, name: str) -> tuple[Held, Rendition, Duration]:
+async def _shown(
+    request: web.Request, document_id: int, name: str, *, may_fetch: bool = True
+) -> tuple[Held, Rendition, Duration]:
     """Give a stored file, and for how long it may still be shown."""
     caller = request[CALLER]
     held = await request.app[SHOWCASE].document(document_id)
@@ -127,9 +130,29 @@ async def _shown(request: web.Request, document_id: int, name: str) -> tuple[Hel
         raise await why_missing(request.app[SHOWCASE], document_id, caller.account_id)
     if not caller.may_see(held.document.account_id):
         raise not_found()
-    if (left := _left(held, request.app[PARTS])) <= 0 or (rendition := held.stored(name)) is None:
+    parts = request.app[PARTS]
+    if (left := _left(held, parts)) <= 0:
+        raise not_found()
+    rendition = held.stored(name)
+    if rendition is None and may_fetch and parts.rules().on_demand and parts.on_demand is not None:
+        await _fetch(held, name, parts.on_demand)
+        # Much may have happened meanwhile: everything is asked anew.
+        return await _shown(request, document_id, name, may_fetch=False)
+    if rendition is None:
         raise not_found()
     return held, rendition, left
+
+
+async def _fetch(held: Held, name: str, fetch: Callable[[ContentKey], Awaitable[Duration]]) -> None:
+    """Have a file fetched that is shown and not stored, where it is to be had at all."""
+    if not any(entry.file.rendition == name and entry.state in TO_FETCH for entry in held.renditions):
+        return
+    wait = await fetch(ContentKey(held.document.account_id, held.document.document_id, name))
+    if wait > 0:
+        seconds_to_wait = min(_LONGEST_WAIT_SECONDS, max(1, -(-wait // SECOND)))
+        raise WebFailure(
+            503, "being-fetched", "This file is being fetched; ask again.", {"Retry-After": str(seconds_to_wait)}
+        )
 
 
 async def _opened(request: web.Request, held: Held, rendition: Rendition, span: Span) -> Opened:

@@ -10,6 +10,7 @@ from ipsync.jobs.accounts import Accounts
 from ipsync.jobs.admission import Admission
 from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.requests import Requests
+from ipsync.policy.instants import Duration
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog
 from ipsync.ports.clock import Clock
@@ -86,6 +87,8 @@ class WebParts:
         cookie_key: signs the cookies of sessions; a random one ends them all with the process.
         jobs: gives what can be had done, in force now; None where pages only show.
         accel: by whom files are sent, if not by us.
+        on_demand: has a file fetched, and gives after how long to ask again; 0 to look at once. Asked only where
+            the rules say that files are fetched on demand.
     """
 
     catalog: Catalog
@@ -103,6 +106,7 @@ class WebParts:
     cookie_key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(32))
     jobs: Callable[[], WebJobs] | None = None
     accel: Accel | None = None
+    on_demand: Callable[[ContentKey], Awaitable[Duration]] | None = None
 
 
 PARTS = web.AppKey("PARTS", WebParts)

@@ -127,7 +127,7 @@ class ChangeTeller:
             "at": rfc3339(change.at),
         }
         if kind in _SHOWN and held is not None:
-            value["document"] = summary(held, rules.lease, self._site_url)
+            value["document"] = summary(held, rules.lease, self._site_url, rules.on_demand)
         return kind, value
 
 

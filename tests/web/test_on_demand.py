@@ -1,0 +1,89 @@
+"""`/media` where files are fetched when they are asked for: waited for, put off with a time, or not there."""
+
+from dataclasses import replace
+
+import pytest
+
+from ipsync.policy.documents import RemoteFile, Rendition, RenditionState
+from ipsync.policy.instants import HOUR, SECOND
+from ipsync.ports.catalog import CatalogBusy
+from tests.web.conftest import JPEG, RULES, serving
+
+
+@pytest.fixture
+async def wanted(world):
+    """A document whose file is known and not stored, in a world that fetches on demand."""
+    world.rules = replace(RULES, on_demand=True)
+    await world.account()
+    await world.document(5)
+    file = RemoteFile("240", "https://u1.ipernity.com/1/5.secret.240.jpg", 240, 160)
+    await world.catalog.write(lambda tx: tx.put_renditions([Rendition(5, 7, file, RenditionState.WANTED)]))
+    return world
+
+
+def fetching(world, calls, *, wait=0, act=None):
+    async def fetch(key):
+        calls.append(key)
+        if act is not None:
+            await act()
+        return wait
+
+    return fetch
+
+
+async def test_the_first_reader_waits_and_gets_the_file(wanted):
+    calls = []
+    async with serving(wanted, on_demand=fetching(wanted, calls, act=lambda: wanted.file(5))) as client:
+        told = (await client.get("/v1/documents/5")).json()["renditions"]
+        assert told == {
+            "240": {"url": "/media/5/240", "content_type": None, "bytes": None, "width": 240, "height": 160}
+        }
+        for _ in range(2):
+            answer = await client.get("/media/5/240")
+            assert (answer.status, answer.body) == (200, JPEG)
+        assert (await client.get("/v1/documents/5")).json()["renditions"]["240"]["bytes"] == len(JPEG)
+    assert len(calls) == 1
+
+
+async def test_who_waited_long_enough_is_told_when_to_ask_again(wanted):
+    async with serving(wanted, on_demand=fetching(wanted, [], wait=90 * SECOND)) as client:
+        answer = await client.get("/media/5/240")
+    assert (answer.status, answer.json()["error"]["code"]) == (503, "being-fetched")
+    assert answer.headers["Retry-After"] == "90"
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+async def test_T10_what_was_hidden_meanwhile_is_not_shown(wanted):
+    async def hide():
+        await wanted.file(5)
+        wanted.clock.jump(20 * HOUR)
+
+    async with serving(wanted, on_demand=fetching(wanted, [], act=hide)) as client:
+        assert (await client.get("/media/5/240")).status == 404
+
+
+async def test_what_is_not_to_be_had_is_not_asked_for(wanted):
+    calls = []
+    async with serving(wanted, on_demand=fetching(wanted, calls)) as client:
+        for path in ("/media/5/original", "/media/6/240", "/media/5/nothing"):
+            assert (await client.get(path)).status == 404
+        assert (await client.get("/media/5/240", token=False)).status == 401
+        wanted.clock.jump(20 * HOUR)
+        assert (await client.get("/media/5/240")).status == 404
+    assert calls == []
+
+
+async def test_where_everything_is_kept_nothing_is_fetched_on_demand(wanted):
+    wanted.rules, calls = RULES, []
+    async with serving(wanted, on_demand=fetching(wanted, calls)) as client:
+        assert (await client.get("/media/5/240")).status == 404
+        assert (await client.get("/v1/documents/5")).json()["renditions"] == {}
+    assert calls == []
+
+
+async def test_a_catalog_that_fails_meanwhile_is_told_as_such(wanted):
+    async def fail():
+        raise CatalogBusy("busy")
+
+    async with serving(wanted, on_demand=fetching(wanted, [], act=fail)) as client:
+        assert (await client.get("/media/5/240")).status == 503
