@@ -105,10 +105,10 @@ class Search:
         for stretch in self._stretches:
             stretch.unread = _without(stretch.unread, covered)
         if self._in_order and seen.cut is not None:
-            self._split(seen.cut, seen, covered, is_first=read.page == 1)
+            self._split(seen.cut, seen, covered)
         self.tidy(census)
 
-    def _split(self, cut: Instant, seen: Observation, covered: Ranks, *, is_first: bool) -> None:
+    def _split(self, cut: Instant, seen: Observation, covered: Ranks) -> None:
         """Divide the stretch in which a page lies; what was lost meanwhile may be on either side of it."""
         below = seen.lost_below - sum(stretch.losses for stretch in self._stretches if stretch.high <= cut)
         above = seen.lost_above - sum(stretch.losses for stretch in self._stretches if stretch.low >= cut)
@@ -117,11 +117,10 @@ class Search:
             if not stretch.low < cut < stretch.high:
                 parts.append(stretch)
                 continue
-            older = [ranks for ranks in stretch.unread if ranks[1] <= covered[0]]
+            older = [ranks for ranks in stretch.unread if ranks < covered]
+            newer = [ranks for ranks in stretch.unread if ranks > covered]
             parts.append(Shortfall(stretch.low, cut, min(stretch.losses, below), older))
-            if not is_first:
-                newer = [ranks for ranks in stretch.unread if ranks[0] >= covered[1]]
-                parts.append(Shortfall(cut, stretch.high, min(stretch.losses, above), newer))
+            parts.append(Shortfall(cut, stretch.high, min(stretch.losses, above), newer))
         self._stretches = parts
 
     def next_page(self, total: int, pages: int) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from ipsync.policy.instants import Instant
 from ipsync.policy.planner import HeldDocument, PageKnowledge, PageRead, missing, proven_stretches, reach
+from ipsync.policy.planner.absence import Stretch
 
 FULL = 100
 
@@ -18,10 +19,13 @@ def page(number: int, newest: Instant, sent_at: Instant, total: int, size: int =
 def found(
     read: PageRead, known: Sequence[PageRead], posted: Sequence[Instant], verified_at: Instant = 0
 ) -> tuple[list[int], list[int]]:
-    """Which of the held documents are missing within the page, and which at a seam; a document's id is its posting."""
+    """Which of the held documents are missing within the page, and which at a seam.
+
+    A document's id is its posting time; a negative one is another document that shares the posting time.
+    """
     records: dict[int, PageKnowledge] = {entry.page: entry.record() for entry in known}
     stretches = proven_stretches(read, records.get)
-    held = [HeldDocument(instant, instant, verified_at) for instant in posted]
+    held = [HeldDocument(instant, abs(instant), verified_at) for instant in posted]
     named = {instant for instant in read.posted if instant is not None}
     absence = missing(stretches, named, held)
     assert absence.lost == [document.posted_at for document in absence.within]
@@ -91,3 +95,80 @@ def test_an_empty_page_behind_the_end_proves_what_is_older_than_the_page_before(
 
 def test_a_page_whose_neighbor_was_never_read_proves_only_its_inside() -> None:
     assert found(page(5, 500, 10, 1000), [], [501, 400, 399]) == ([], [])
+
+
+def sparse(number: int, newest: Instant, sent_at: Instant, total: int, size: int = FULL) -> PageRead:
+    """A page of documents posted ten apart."""
+    return PageRead(number, sent_at, total, [newest - 10 * step for step in range(size)])
+
+
+def test_what_shares_the_posting_time_of_a_border_may_stand_on_the_other_page() -> None:
+    """A page from 1990 down to 1000: one instant further in there is no doubt."""
+    assert found(sparse(2, 1990, 10, 300), [], [-1990, 1989, 1001, -1000]) == ([1989, 1001], [])
+    assert found(PageRead(2, 10, 300, [12, 10]), [], [-12, 11, -10]) == ([11], [])
+
+
+def test_with_the_page_beside_it_the_border_itself_is_proven() -> None:
+    middle, before, behind = sparse(2, 1990, 11, 300), sparse(1, 3000, 10, 300), sparse(3, 900, 12, 300)
+    assert found(middle, [before], [-1990, 1995, 2010]) == ([], [-1990, 1995, 2010])
+    assert found(middle, [before], [2011, -1000, 999]) == ([], [])
+    assert found(middle, [behind], [-1000, 950, 900]) == ([], [-1000, 950, 900])
+    assert found(middle, [behind], [-1990, 2000, 899]) == ([], [])
+
+
+def test_a_page_of_one_posting_time_proves_nothing_of_that_time_by_itself() -> None:
+    same, before, behind = PageRead(2, 11, 300, [500] * FULL), sparse(1, 1600, 10, 300), sparse(3, 400, 12, 300)
+    assert proven_stretches(same, {}.get) == []
+    assert found(same, [before], [-500, 501, 550]) == ([], [501, 550])
+    assert found(same, [behind], [-500, 499, 450]) == ([], [499, 450])
+    first = PageRead(1, 11, 300, [500] * FULL)
+    assert found(first, [sparse(2, 400, 12, 300)], [-500, 450]) == ([], [-500, 450])
+    last = PageRead(2, 11, 101, [500])
+    assert found(last, [before], [-500, 550, 450]) == ([450], [-500, 550])
+
+
+def test_a_listing_has_no_seam_before_its_first_page_and_none_behind_its_last() -> None:
+    stale = {3: sparse(3, 900, 12, 250, 50).record(), 0: sparse(1, 5000, 12, 200).record()}
+    assert [stretch.seam for stretch in proven_stretches(sparse(1, 3000, 10, 300), {}.get)] == [False]
+    assert [stretch.seam for stretch in proven_stretches(sparse(2, 1990, 10, 200), stale.get)] == [False]
+
+
+def test_a_first_page_that_is_empty_but_for_its_total_proves_nothing() -> None:
+    assert found(PageRead(1, 10, 300, []), [], [1, 10**12]) == ([], [])
+
+
+def test_pages_without_a_border_are_walked_over_to_one_that_has_it() -> None:
+    first, same, behind = sparse(1, 3000, 10, 300), PageRead(2, 11, 300, [500] * FULL), sparse(3, 400, 12, 300)
+    assert found(first, [same], [550]) == ([], [])
+    assert found(first, [same, behind], [550, 500, 450]) == ([], [550, 500])
+    # A last page of one posting time tells its border: nothing comes behind it.
+    assert found(first, [PageRead(2, 11, 101, [500])], [550, 500, 450]) == ([], [550, 500])
+    # An empty page in between tells none.
+    empty, later = PageRead(2, 11, 100, []), sparse(3, 400, 12, 300)
+    assert found(first, [empty, later], [550, 400, 399]) == ([], [550, 400])
+
+
+def test_up_to_the_first_page_everything_was_read() -> None:
+    assert found(sparse(2, 400, 11, 200), [PageRead(1, 10, 200, [500] * FULL)], [450, 500, 600]) == ([], [450, 500])
+    jumbled = PageRead(1, 10, 200, [5, 9] * 50)
+    assert found(sparse(2, 1990, 11, 200), [jumbled], [2000, 10**9]) == ([], [2000, 10**9])
+
+
+def test_behind_the_end_what_shares_the_last_posting_time_may_still_stand_on_a_page_not_read() -> None:
+    end, last = PageRead(3, 12, 200, []), PageRead(2, 11, 200, [500] * FULL)
+    assert found(end, [last], [500, 400]) == ([], [])
+    assert found(end, [last, sparse(1, 3000, 10, 200)], [500, 400]) == ([], [500, 400])
+
+
+def test_two_pages_asked_for_in_the_same_instant_meet_only_if_they_claim_one_total() -> None:
+    newer, older = sparse(1, 3000, 10, 200), sparse(2, 1990, 10, 201)
+    assert found(older, [newer], [2000]) == ([], [])
+    assert found(sparse(2, 1990, 10, 200), [newer], [2000]) == ([], [2000])
+
+
+def test_what_one_answer_proves_alone_is_not_doubted_for_a_seam() -> None:
+    stretches = [Stretch(0, 10, 5, seam=True), Stretch(5, 20, 5)]
+    assert reach(stretches) == (0, 20)
+    absence = missing(stretches, {2}, [HeldDocument(number, number, 0) for number in (1, 2, 7)])
+    assert [entry.document_id for entry in absence.within] == [7]
+    assert [entry.document_id for entry in absence.at_seam] == [1]
