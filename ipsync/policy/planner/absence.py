@@ -168,10 +168,8 @@ def _seam(
     else:
         if not upwards:
             return None
-        border = border if border is not None else NEWEST
-    if border is None:
-        return None
-    return Stretch(*((edge, border) if upwards else (border, edge)), seen_by, seam=True)
+    farther = NEWEST if border is None else border
+    return Stretch(*((edge, farther) if upwards else (farther, edge)), seen_by, seam=True)
 
 
 def _meet(farther: PageKnowledge, nearer: PageKnowledge, *, upwards: bool) -> bool:

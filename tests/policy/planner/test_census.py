@@ -188,6 +188,42 @@ def test_where_everything_has_shifted_no_more_is_claimed_than_has_gone(seed: int
         assert len(listing) <= census.expected <= size
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_happens_an_answer_and_the_expectation_add_up(seed: int) -> None:
+    """Documents come, go and come back, losses are settled in wrong places: the books are balanced all the same."""
+    random = Random(seed)
+    listing = posted(range(1, random.randrange(120, 700)))
+    census, absent, pages = swept(listing), list[Instant](), range(1, 12)
+    for _ in range(25):
+        deed = random.randrange(6)
+        if deed == 0:
+            listing += posted(range(listing[-1] // 10 + 1, listing[-1] // 10 + 1 + random.randrange(30)))
+        elif deed == 1 and absent:
+            listing = sorted([*listing, *absent])
+            absent = []
+        elif deed < 4:
+            absent += random.sample(listing[:-20], random.randrange(1, 15))
+            listing = sorted({*listing} - {*absent})
+        page = read(random.randint(1, pages_of(len(listing))), listing)
+        before = [census.of_page(number) for number in pages]
+        seen = census.observe(page)
+        after = [census.of_page(number) for number in pages]
+        assert census.expected == len(listing) + sum(short(seen))
+        assert all(documents >= 0 for _, documents in after)
+        assert {number for number in pages if before[number - 1] != after[number - 1]} <= seen.touched <= {*pages}
+        if seen.cut is None:
+            continue
+        assert seen.older == sum(at <= seen.cut for at in listing)
+        should = sum(documents for at, documents in after if at is not None and at <= seen.cut)
+        assert should == seen.older + seen.lost_below
+        assert min(short(seen)) >= 0
+        if deed == 5 and sum(short(seen)):
+            low, high = random.choice(((OLDEST, seen.cut), (seen.cut, NEWEST)))
+            census.settle(low, high, random.randint(1, sum(short(seen))))
+        if deed == 4 and random.random() < 0.3:
+            census.went_round()
+
+
 def test_a_rise_is_taken_for_an_addition_until_a_page_says_where_it_is() -> None:
     """Documents shared again stand where they were posted."""
     listing = posted(range(1, 251))

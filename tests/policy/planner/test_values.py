@@ -1,13 +1,27 @@
 """The small values: rates that are learned and forgotten, cadences, records of pages."""
 
+from dataclasses import replace
 from math import log
 
 import pytest
 
-from ipsync.policy.instants import DAY, HOUR
+from ipsync.policy.budget import LANE_SHARES
+from ipsync.policy.documents import Visibility
+from ipsync.policy.instants import DAY, HOUR, MINUTE
 from ipsync.policy.lease import Lease
-from ipsync.policy.planner import Cadence, PageRead, Purpose
+from ipsync.policy.planner import (
+    Cadence,
+    Learned,
+    ListingKey,
+    ListingKnowledge,
+    PageKnowledge,
+    PageRead,
+    Purpose,
+    Read,
+)
+from ipsync.policy.planner.knowledge import NEWEST, OLDEST
 from ipsync.policy.planner.locating import reads_per_loss
+from ipsync.policy.planner.orders import LEASE_SHARE, READING_SHARE
 from ipsync.policy.planner.removal_rate import (
     HALF_LIFE,
     MOST_AT_ONCE,
@@ -96,6 +110,71 @@ def test_a_page_knows_whether_it_is_whole_and_whether_it_is_the_last() -> None:
     assert not short.ends
     assert PageRead(1, 0, 0, []).whole
     assert PageRead(4, 0, 250, []).record().newest_at is None
+
+
+def test_a_page_behind_the_end_is_whole_if_it_is_empty() -> None:
+    assert PageRead(3, 0, 250, list(range(50, 0, -1))).whole
+    assert PageRead(4, 0, 250, []).whole
+    assert not PageRead(4, 0, 250, [1]).whole
+
+
+def test_what_is_kept_of_a_page_tells_whether_it_was_the_last() -> None:
+    assert PageKnowledge(3, 0, 250, 50).ends
+    assert PageKnowledge(1, 0, 100, 100).ends
+    assert not PageKnowledge(2, 0, 250, 100).ends
+    assert not PageKnowledge(2, 0, 50, 100).ends
+    assert PageKnowledge(1, 0, 100, 100).documents == 0
+    assert PageRead(3, 7, 250, [30, 20]).record() == PageKnowledge(3, 7, 250, 2, newest_at=30, oldest_at=20)
+
+
+def test_of_a_listing_never_read_nothing_is_known_but_that_it_has_a_page() -> None:
+    known = ListingKnowledge(ListingKey(1, Visibility.PUBLIC))
+    assert (known.total, known.expected, known.pages, known.swept) == (0, 0, 1, False)
+    assert (known.cycle_at, known.cycle_page, known.completed_at, known.disordered_at) == (None, 1, None, None)
+    assert (known.fruitless, known.quiet_until, known.removals) == (0, 0, RemovalRate())
+
+
+def test_totals_are_counted_on_until_they_led_astray_four_times_or_the_order_broke() -> None:
+    known = ListingKnowledge(ListingKey(1, Visibility.PUBLIC))
+    assert known.is_counted is True
+    assert replace(known, fruitless=3).is_counted is True
+    assert replace(known, fruitless=4).is_counted is False
+    assert replace(known, disordered_at=1).is_counted is False
+
+
+def test_before_and_after_every_posting_time_there_is() -> None:
+    assert OLDEST < -(10**18)
+    assert NEWEST > 10**18
+
+
+def test_T21_no_listing_is_asked_more_often_than_every_five_minutes_and_a_fifth_is_left_for_other_work() -> None:
+    cadence = Cadence.of(Lease(DAY))
+    assert cadence.shortest == 5 * MINUTE
+    assert cadence.optional_share == 0.8
+    assert cadence.watches_totals
+    assert not Cadence.of(Lease(DAY), watches_totals=False).watches_totals
+    bare = Cadence(window=HOUR, serve_age=HOUR)
+    assert (bare.shortest, bare.watches_totals) == (0, True)
+
+
+def test_pages_take_what_their_lane_allows_and_leases_less_than_that_by_what_the_shorter_period_costs() -> None:
+    assert LANE_SHARES[Purpose.LEASE.lane] == 100 * READING_SHARE
+    assert 0.98 < LEASE_SHARE / (READING_SHARE * 63 / 64) < 1
+
+
+def test_the_hard_window_can_be_divided_and_ends_before_a_copy_is_hidden() -> None:
+    assert Cadence(window=128, serve_age=128).tolerance == 1
+    with pytest.raises(ValueError, match="128 µs at least"):
+        Cadence(window=127, serve_age=128)
+    with pytest.raises(ValueError, match="no longer than a copy is served"):
+        Cadence(window=129, serve_age=128)
+
+
+def test_an_answer_teaches_nothing_of_other_pages_unless_it_says_so() -> None:
+    listing, record = ListingKnowledge(ListingKey(1, Visibility.PUBLIC)), PageKnowledge(1, 0, 0, 0)
+    learned = Learned(listing, record)
+    assert (learned.cuts, learned.suspected, learned.completed) == ({}, 0, False)
+    assert Read(listing.key, 1, Purpose.PROBE, None).lane == Purpose.PROBE.lane
 
 
 def test_purposes_have_the_lanes_of_the_order_of_work() -> None:
