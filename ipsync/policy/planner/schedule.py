@@ -277,13 +277,14 @@ class Planner:
     def _share(self, now: Instant) -> None:
         """Share what the leases leave among probes and new listings, by what was learned of removals."""
         self._shared_at = now
-        states = list(self._listings.values())
+        states = [state for state in self._listings.values() if state.swept]  # others have nothing to be probed
         usual = pooled((state.removals, state.census.total) for state in states)
         loads = [state.load(usual) for state in states]
         window_hours = self.cadence.period / HOUR
         leases = sum(load.pages for load in loads) / window_hours
+        others = sum(state.known for state in self._listings.values() if not state.swept) / window_hours
         locating = sum(load.removals_per_hour * reads_per_loss(load.pages) for load in loads if load.counted)
-        spare = max(0.0, self._per_hour * self.cadence.optional_share - leases - locating)
+        spare = max(0.0, self._per_hour * self.cadence.optional_share - leases - others - locating)
         probes = spare * (1 - _NEW_SHARE) if self._new else spare
         rates = share(loads, leases + probes, window_hours, self.cadence.shortest / HOUR)
         self._new_per_hour = max(self._per_hour * _LEAST_NEW_SHARE, spare + leases - sum(rates))

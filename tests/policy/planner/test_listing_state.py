@@ -3,7 +3,7 @@
 A window of 1280 s, so that one 128th of it, the tolerance, is 10 s; times are seconds.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -22,19 +22,13 @@ from ipsync.policy.planner import (
 )
 from ipsync.policy.planner.listing_state import ListingState
 from ipsync.policy.planner.removal_rate import RemovalRate
+from tests.policy.planner.listings import CADENCE, page_of, rows_of
 
 KEY = ListingKey(1, Visibility.PUBLIC)
-CADENCE = Cadence(window=1280 * SECOND, serve_age=2560 * SECOND)
 BLIND = replace(CADENCE, watches_totals=False)
 PERIOD = 1260
 EVERY = (100, 200, 300, 400)
 """When the four pages of a listing were read."""
-
-
-def page_of(number: int, total: int, at: int = 0, without: Collection[int] = ()) -> PageRead:
-    """One page, in order, of documents posted at ten times their rank from the oldest; some ranks have gone."""
-    listed = [10 * rank for rank in range(total + len(without), 0, -1) if rank not in without]
-    return PageRead(number, at * SECOND, total, listed[(number - 1) * 100 : number * 100])
 
 
 def listing(
@@ -42,15 +36,7 @@ def listing(
 ) -> ListingState:
     """A listing of full pages read at these times; of `rows` only, if given."""
     pages = len(read_at)
-    kept = [
-        replace(
-            page_of(page, pages * 100, at).record(),
-            cut_at=10 * (100 * (pages - page) + 51),
-            documents=100 if page < pages else 51,
-        )
-        for page, at in enumerate(read_at, 1)
-        if rows is None or page in rows
-    ]
+    kept = [row for row in rows_of(read_at) if rows is None or row.page in rows]
     knowledge = ListingKnowledge(KEY, total=pages * 100, expected=pages * 100, pages=pages, swept=True)
     return ListingState(cadence, replace(knowledge, **known), kept)  # type: ignore[arg-type]  # reason: names are checked by replace
 
