@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help demo test check bench api crash sim soak plant coverage mutants format lock clean
+.PHONY: help demo test check bench api ops crash sim soak plant coverage mutants format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench     the measurements, each beside its bound (make bench PARTS="help verification" takes only those)'
 	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
 	@echo 'make api       what strangers send: schemathesis on the whole API (SEED=7: the same again)'
+	@echo 'make ops       what is promised to operators, on this machine: Prometheus, packages (PARTS="prometheus")'
 	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
 	@echo 'make sim       the whole daemon on virtual time, whatever happens (SEED=7: one story; YEARS=2: so many)'
 	@echo 'make soak      the same for 50 years and more; the next run goes on with other stories'
@@ -62,6 +63,10 @@ bench: $(VENV)/dev.stamp
 # make test does a part of it.
 api: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.api $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
+
+# Installs what it needs through apt where it is missing.
+ops: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.ops $(PARTS)
 
 # About half an hour on two cores; make test goes through a part of the points.
 crash: $(VENV)/dev.stamp

@@ -23,6 +23,14 @@ def test_every_metric_that_a_rule_asks_for_is_delivered() -> None:
     assert asked - delivered == set()
 
 
+def test_every_panel_of_the_dashboard_asks_for_what_is_delivered() -> None:
+    delivered = {f"{family.name}{end}" for family in Metrics().registry.collect() for end in ("", "_total", "_bucket")}
+    board = (ROOT / "config" / "grafana" / "ipsync.json").read_text()
+    asked = set(re.findall(r"\b(?:ipsync|process)_[a-z_0-9]+", board))
+    assert len(asked) > 20
+    assert asked - delivered == set()
+
+
 def test_every_label_that_a_rule_asks_for_has_such_a_value() -> None:
     asked = re.findall(r'(\w+)=~?"([^"]+)"', re.sub(r"le=\"[^\"]+\"", "", RULES))
     assert len(asked) > 8
