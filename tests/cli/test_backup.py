@@ -18,7 +18,8 @@ from tests.fakes.site import SiteMirror
 
 EMPTIED = {
     "document", "document_text", "rendition", "tally", "page_record", "page_plan", "listing_plan", "job_run", "change",
-    "petition_words", "removal_request_words", "notification", "entry", "entry_text", "entry_listing", "webhook", "webhook_delivery",
+    "petition_words", "removal_request_words", "notification", "entry", "entry_text", "entry_listing",
+    "webhook", "webhook_delivery",
 }  # fmt: skip
 """What comes back by reading ipernity, or must not be kept for longer than its own term."""
 
