@@ -5,7 +5,6 @@ reload replaces (`Works`: client, gate, jobs).
 """
 
 import os
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -30,6 +29,7 @@ from ipsync.jobs.confirm import Confirm
 from ipsync.jobs.details import Details
 from ipsync.jobs.drill import DrillRun
 from ipsync.jobs.drill_source import DrillSource
+from ipsync.jobs.drill_watch import DrillWatch
 from ipsync.jobs.entries import Entries
 from ipsync.jobs.expiry import Expiry
 from ipsync.jobs.feed import FeedKeeper
@@ -47,27 +47,22 @@ from ipsync.jobs.report import Reporter
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
-from ipsync.notify import CommandChannel, MailChannel, MailServer
+from ipsync.notify import channels_of
 from ipsync.policy.admission import Capacity, overload
-from ipsync.policy.incidents import Room, Spending
+from ipsync.policy.incidents import Spending
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogFailure
-from ipsync.ports.notify import Channel
 from ipsync.ports.source import Source
 from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
 from ipsync.settings.web_section import ACCEL_HEADERS, ACCEL_PREFIX, X_ACCEL
-from ipsync.store import FREE_SPACE_FLOOR_BYTES
-from ipsync.store.disk import free_bytes_at
-from ipsync.web import Accel, Operator, WebJobs, WebParts, cookie_key
+from ipsync.store.room import rooms_of
+from ipsync.web import Accel, Desk, Operator, WebJobs, WebParts, cookie_key
 
 _CHECK_SECONDS = 30.0
 """How long a start may look at the database alone."""
-
-_DATABASE_FLOOR_BYTES = 64 << 20
-"""With less room than this, the disk of the database counts as full."""
 
 __all__ = [
     "Base",
@@ -125,6 +120,7 @@ class Works:
     incidents: Incidents = field(init=False)
     notices: Notices = field(init=False)
     _budget: GateSnapshot | None = field(init=False, default=None)
+    _drills: DrillWatch | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Wire the jobs."""
@@ -160,9 +156,11 @@ class Works:
         self.drill = DrillRun(catalog, base.store, (self.sync, self.confirm, self.purge, self.media), clock, rules)
         settings = self.settings
         self.notices = Notices(
-            catalog, clock, channels_of(settings), settings.operator.application, lambda: status_link(settings)
+            catalog, clock, channels_of(settings, os.environ), settings.operator.application, settings.status_link
         )
-        senses = Senses(self._spending, lambda: rooms_of(settings), base.clock.behind)
+        senses = Senses(
+            self._spending, lambda: rooms_of(settings.store.path, settings.database.path), base.clock.behind
+        )
         self.incidents = Incidents(catalog, clock, rules.lease, senses, lambda: self.notices.channels)
 
     def _witness(self) -> Witness:
@@ -253,6 +251,17 @@ class Works:
             Nudge("notices", period_of(window, 1440), self.notices.begin),
         ]
 
+    def desk(self, nudge: Callable[[str], None]) -> Desk:
+        """What the operator can see and have done through pages.
+
+        Args:
+            nudge: has a job of this name run soon.
+        """
+        if self._drills is None:
+            self._drills = DrillWatch(self.drill, self.base.clock, self.rules.lease, nudge)
+        jobs = (self.accounts, self.grants, self.requests, self.drill, self._drills)
+        return Desk(*jobs, budget=self.gate.snapshot, nudge=nudge)
+
     def rewired(self, settings: Settings) -> "Works":
         """The same base under another configuration; budget and leases go on where they were."""
         return open_works(self.base, settings)
@@ -261,6 +270,8 @@ class Works:
         """Close connections to ipernity and its media hosts, and give unused request slots back."""
         await self.notices.close()
         await self.on_demand.close()
+        if self._drills is not None:
+            await self._drills.close()
         await self.source.close()
         await self.fetcher.close()
         await self.gate.close()
@@ -298,39 +309,6 @@ def open_works(base: Base, settings: Settings) -> Works:
         observe=base.metrics.count_media,
     )
     return Works(base, settings, settings.rules(), gate, source, fetcher, caps.sustainable_per_hour())
-
-
-def channels_of(settings: Settings) -> list[Channel]:
-    """The ways by which people are told."""
-    notify, password = settings.notify, settings.secrets.smtp_password
-    channels: list[Channel] = []
-    if notify.has_mail:
-        server = MailServer(
-            notify.smtp_host,
-            notify.smtp_port,
-            notify.smtp_tls,
-            notify.smtp_user,
-            password.reveal() if notify.smtp_user and password else "",
-        )
-        channels.append(MailChannel(server, notify.mail_from, notify.mail_to, ssl.create_default_context))
-    if notify.command:
-        channels.append(CommandChannel(notify.command, os.environ))
-    return channels
-
-
-def rooms_of(settings: Settings) -> dict[str, Room]:
-    """What is left of the disks that copies and database lie on; one where they share it."""
-    places = {"store": settings.store.path, "database": settings.database.path.parent}
-    floors = {"store": FREE_SPACE_FLOOR_BYTES, "database": _DATABASE_FLOOR_BYTES}
-    free = {place: found for place, path in places.items() if (found := free_bytes_at(path)) is not None}
-    if free.get("store") == free.get("database"):
-        free.pop("database", None)
-    return {place: Room(found, floors[place]) for place, found in free.items()}
-
-
-def status_link(settings: Settings) -> str:
-    """Where the operator finds the status page."""
-    return f"{settings.web.public_url or f'http://{settings.web.listen}'}/status"
 
 
 def operator_of(settings: Settings) -> Operator:
@@ -388,6 +366,7 @@ def web_parts(
         accel=accel_of(settings),
         on_demand=lambda key: works().on_demand.fetch(key),
         jobs=lambda: _web_jobs(works(), nudge),
+        desk=lambda: works().desk(nudge),
     )
 
 

@@ -10,15 +10,16 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select, text
 
 from ipsync.catalog.documents import DOCUMENTS, documents_of
+from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import Handle
 from ipsync.catalog.sqlite import by_index
 from ipsync.catalog.statements import given
 from ipsync.catalog.tables import table
 from ipsync.policy.documents import Document, DocumentState, Visibility
-from ipsync.policy.instants import Instant
+from ipsync.policy.instants import Duration, Instant
 
 _DOCUMENT = table("document")
 _TALLY = table("tally")
@@ -43,6 +44,15 @@ _OLDEST_OF = (
     .limit(bindparam("most"))
     .offset(bindparam("taken"))
 )
+_AGES = by_index(
+    select(
+        _DOCUMENT.c.state,
+        ((bindparam("now") - _DOCUMENT.c.verified_at) // bindparam("width")).label("place"),
+        func.count().label("number"),
+    ),
+    _DOCUMENT,
+    "document_by_age",
+).group_by(text("1, 2"))
 _OLDEST_OF_LISTING = _OLDEST_OF.where(_DOCUMENT.c.visibility == bindparam("of_visibility"))
 
 
@@ -84,6 +94,14 @@ class AgeReading(Handle):
     def oldest_verification(self, state: DocumentState) -> Instant | None:
         """When the document of this state that was verified longest ago was; None when there is none."""
         return min((head[0] for head in self._heads((state,), None)), default=None)
+
+    def lease_ages(self, now: Instant, width: Duration) -> dict[tuple[DocumentState, int], int]:
+        """How many documents are of which age, by state and whole number of `width`. Looks at every document."""
+        with decoding("document"):
+            return {
+                (DocumentState(row.state), max(0, row.place)): row.number
+                for row in self._rows(_AGES, now=now, width=width)
+            }
 
     def _heads(self, states: Collection[DocumentState], account_id: int | None) -> list[tuple[Instant, int, str]]:
         statement = _heads_in(frozenset(states), of_account=account_id is not None)

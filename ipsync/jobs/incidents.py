@@ -90,7 +90,9 @@ class Incidents:
         """Gather how things stand."""
         spending = self._senses.spending()
         health = await read_health(self._catalog, self._clock, self._lease, spending.believed)
-        members, requests, failing = await self._catalog.read(partial(_read, now=health.at, lease=self._lease))
+        members, requests, petitions, failing = await self._catalog.read(
+            partial(_read, now=health.at, lease=self._lease)
+        )
         return Situation(
             now=health.at,
             lease=self._lease,
@@ -98,6 +100,7 @@ class Incidents:
             overdue=health.overdue,
             members=members,
             requests=requests,
+            petitions=petitions,
             tripwires=health.tripwires,
             failing_removals=failing,
             jobs=_failing_jobs(health.job_runs),
@@ -142,7 +145,7 @@ def _untold(view: View, standing: Sequence[Incident], channels: Sequence[str]) -
     ]
 
 
-def _read(view: View, now: Instant, lease: Lease) -> tuple[list[Member], list[RemovalRequest], int]:
+def _read(view: View, now: Instant, lease: Lease) -> tuple[list[Member], list[RemovalRequest], list[int], int]:
     figures = view.account_figures()
     members = []
     for account in view.accounts():
@@ -156,7 +159,8 @@ def _read(view: View, now: Instant, lease: Lease) -> tuple[list[Member], list[Re
     requests = {entry.request_id: entry for entry in view.removal_requests(open_only=True, limit=_REQUESTS_MOST)}
     for entry in view.newest_removal_requests(now - lease.window, _REQUESTS_MOST):
         requests[entry.request_id] = entry
-    return members, list(requests.values()), view.failing_removals(FAILURES_MOST, _REMOVALS_MOST)
+    waiting = [entry.petition_id for entry in view.petitions(waiting_only=True, limit=_REQUESTS_MOST)]
+    return members, list(requests.values()), waiting, view.failing_removals(FAILURES_MOST, _REMOVALS_MOST)
 
 
 def _held(figures: AccountFigures | None) -> int:

@@ -3,7 +3,8 @@
 They may not decide, remember or retry: what is owed to whom is in the catalog, and `jobs.notices` sees to it.
 """
 
+from ipsync.notify.channels import channels_of
 from ipsync.notify.command import CommandChannel
 from ipsync.notify.smtp import MailChannel, MailServer
 
-__all__ = ["CommandChannel", "MailChannel", "MailServer"]
+__all__ = ["CommandChannel", "MailChannel", "MailServer", "channels_of"]

@@ -48,6 +48,7 @@ class Condition(StrEnum):
     SLACK_SHORT = "slack-short"  # nearer than 4/24: what was not verified is hidden
     TRIPWIRE = "tripwire"  # very much of an account went missing at once (F12)
     REQUEST = "request"  # an owner asked for removal (T11)
+    PETITION = "petition"  # somebody asks without proof, and the operator is to decide
     GRANT_LOST = "grant-lost"  # a member took the grant back (F18)
     ACCOUNT_CLOSED = "account-closed"  # a member's account at ipernity is closed (F19)
     REMOVALS_FAILING = "removals-failing"  # erasing fails again and again
@@ -160,6 +161,7 @@ class Situation:
         overdue: documents held that should be gone.
         members: accounts that may be in trouble.
         requests: of owners, those that are open or new.
+        petitions: the numbers of those that wait for the operator.
         failing_removals: how many failed `FAILURES_MOST` times or more.
         jobs: since when each failing job has not gone well; 0 for never.
         rooms: by place.
@@ -172,6 +174,7 @@ class Situation:
     overdue: int = 0
     members: Sequence[Member] = ()
     requests: Sequence[RemovalRequest] = ()
+    petitions: Sequence[int] = ()
     tripwires: Sequence[Tripwire] = ()
     failing_removals: int = 0
     jobs: Mapping[str, Instant] | None = None
@@ -241,6 +244,8 @@ def _of_requests(situation: Situation) -> Iterator[Trouble]:
     for request in situation.requests:
         if request_is_news(request, situation.now, situation.lease):
             yield Trouble(Condition.REQUEST, str(request.request_id), request.held.documents)
+    for number in situation.petitions:
+        yield Trouble(Condition.PETITION, str(number))
 
 
 def _of_tripwires(situation: Situation) -> Iterator[Trouble]:

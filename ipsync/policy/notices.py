@@ -21,6 +21,7 @@ _PLACES = {"store": "the copies", "database": "the database"}
 _MANY: Mapping[Condition, str] = {
     Condition.TRIPWIRE: "accounts miss very many documents at once",
     Condition.REQUEST: "requests of owners came in",
+    Condition.PETITION: "petitions wait for you",
     Condition.GRANT_LOST: "accounts took their grants back",
     Condition.ACCOUNT_CLOSED: "accounts were closed at ipernity",
     Condition.ACCOUNT_FAILING: "accounts could not be read many times in a row",
@@ -39,6 +40,8 @@ _ADVICE: Mapping[Condition, str] = {
     "done, but somebody should look: `ipsync account show` tells how far it is.",
     Condition.REQUEST: "What it names is hidden and being erased. Answer the owner: `ipsync removal show` has the "
     "receipt and, as long as it is kept, the contact.",
+    Condition.PETITION: "`ipsync removal queue` shows it; `ipsync removal grant` or `decline` decides. If nobody "
+    "does in time, it is complied with.",
     Condition.GRANT_LOST: "Its copies are hidden and being erased. It is mirrored again if the member authorizes anew.",
     Condition.ACCOUNT_CLOSED: "Its copies are hidden and being erased.",
     Condition.REMOVALS_FAILING: "Look at the log (removal.failed) and at the disk: the deadlines do not wait.",
@@ -105,6 +108,7 @@ def headline(condition: Condition, subject: str, number: int) -> str:
         Condition.DISK_LOW: f"The disk of {_PLACES.get(subject, subject)} is nearly full: {_size(number)} left",
         Condition.TRIPWIRE: f"{documents} of account {subject} went missing at once",
         Condition.REQUEST: f"An owner's request came in: number {subject}, {documents} held",
+        Condition.PETITION: f"Somebody asks without proof to have a document removed: petition {subject} waits for you",
         Condition.GRANT_LOST: f"Account {subject} took its grant back",
         Condition.ACCOUNT_CLOSED: f"Account {subject} was closed at ipernity",
         Condition.REMOVALS_FAILING: f"{number:,} removal{' fails' if number == 1 else 's fail'} again and again",

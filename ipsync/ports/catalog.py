@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from ipsync.policy.accounts import Account, AccountState, Consent, Grant
 from ipsync.policy.budget import BudgetState
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone, Visibility
-from ipsync.policy.instants import Instant
+from ipsync.policy.instants import Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.removals import Reason, Removal, Stage
@@ -203,6 +203,10 @@ class View(
         visibility: Visibility | None = None,
     ) -> list[Document]:
         """Up to `limit` documents in these states verified before `before`, oldest verification first."""
+        ...
+
+    def lease_ages(self, now: Instant, width: Duration) -> dict[tuple[DocumentState, int], int]:
+        """How many documents are of which age, by state and whole number of `width`. Looks at every document."""
         ...
 
     def documents_wanting_details(self, limit: int) -> list[Document]:

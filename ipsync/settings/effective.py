@@ -90,6 +90,10 @@ class Settings:
         """What members are asked for, derived from what is mirrored (T13)."""
         return needed_permissions(self.mirror.content, self.mirror.visibility)
 
+    def status_link(self) -> str:
+        """Where the operator finds the status page."""
+        return f"{self.web.public_url or f'http://{self.web.listen}'}/status"
+
     def permitted_view(self) -> PermittedView:
         """What policy allows us to hold (T06, T07)."""
         return PermittedView(

@@ -23,6 +23,7 @@ from ipsync.web import (
     probes,
     removals,
     security,
+    status,
 )
 from ipsync.web.answers import failure_answer, wants_html
 from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit, TokenBook
@@ -94,6 +95,9 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     if parts.jobs is not None:
         for face in (connect, authorization, members, member_removals):
             app.add_routes(face.routes())
+    if parts.desk is not None:
+        status.set_up(app)
+        app.add_routes(status.routes())
     app.add_routes(endpoint.route() for endpoint in API)
     return app
 

@@ -16,6 +16,7 @@ from ipsync.ports.catalog import Catalog
 from ipsync.ports.clock import Clock
 from ipsync.ports.store import ContentKey, ContentStore
 from ipsync.telemetry import Metrics
+from ipsync.web.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class WebParts:
         accel: by whom files are sent, if not by us.
         on_demand: has a file fetched, and gives after how long to ask again; 0 to look at once. Asked only where
             the rules say that files are fetched on demand.
+        desk: gives what the operator can see and have done; None where there is no status page.
     """
 
     catalog: Catalog
@@ -107,6 +109,7 @@ class WebParts:
     jobs: Callable[[], WebJobs] | None = None
     accel: Accel | None = None
     on_demand: Callable[[ContentKey], Awaitable[Duration]] | None = None
+    desk: Callable[[], Desk] | None = None
 
 
 PARTS = web.AppKey("PARTS", WebParts)

@@ -10,6 +10,7 @@ from ipsync.web.app import build_app
 from ipsync.web.authentication import Authenticator
 from ipsync.web.connections import Connection, Connections, Limits
 from ipsync.web.parts import WebParts
+from ipsync.web.status.live import LIVE
 from ipsync.web.streams import STREAMS
 
 _log = get_log(__name__)
@@ -87,6 +88,8 @@ class WebServer:
             return
         listener.close()
         self._app[STREAMS].end()
+        if live := self._app.get(LIVE):
+            live.end()
         if runner.server is not None:
             # Idle connections end now, busy ones after their answer.
             runner.server.pre_shutdown()

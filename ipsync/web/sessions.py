@@ -27,6 +27,14 @@ operator: who showed the admin token."""
 
 LASTS: Mapping[Kind, Duration] = {"visitor": 4 * HOUR, "flow": 15 * MINUTE, "member": 4 * HOUR, "operator": 12 * HOUR}
 
+_SAME_SITE: Mapping[Kind, Literal["Lax", "Strict"]] = {
+    "visitor": "Lax",
+    "flow": "Lax",
+    "member": "Lax",
+    "operator": "Strict",
+}
+"""Members come back from ipernity's page, and must be known then; nobody is led to the operator's from elsewhere."""
+
 _LONGEST_COOKIE = 2048
 _ENDED_MOST = 20_000
 _ID_BYTES = 18
@@ -85,7 +93,7 @@ class Sessions:
             path=self._place.cookie_path,
             secure=self._place.is_encrypted,
             httponly=True,
-            samesite="Lax",
+            samesite=_SAME_SITE[session.kind],
         )
 
     def read(self, request: web.Request, kind: Kind) -> Session | None:
@@ -118,7 +126,7 @@ class Sessions:
             path=self._place.cookie_path,
             secure=self._place.is_encrypted,
             httponly=True,
-            samesite="Lax",
+            samesite=_SAME_SITE[kind],
         )
 
     def crumb(self, session: Session) -> str:

@@ -100,6 +100,10 @@ def test_T11_an_owners_request_is_told_of_even_if_it_was_complied_with_at_once()
     assert found(NOW + HOUR, gone_at=NOW + SECOND) == []
 
 
+def test_T11_petitions_wait_for_a_person() -> None:
+    assert conditions(petitions=[3, 12]) == [(Condition.PETITION, "3"), (Condition.PETITION, "12")]
+
+
 def test_F12_mass_disappearances_of_one_account_are_one_trouble() -> None:
     tripwires = [
         Tripwire(7, 1, NOW, 60, 100, 1, 60),

@@ -1,0 +1,99 @@
+"""Signing in with the admin token, once, by a form: what opens the page afterwards is a session, never the token.
+
+The token comes in the body of a POST and goes nowhere: not into an address, a log, a cookie or a page. Guesses are
+counted together with those of the API (F36).
+"""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from ipsync.telemetry import Event, get_log
+from ipsync.web.authentication import AdminToken, FailureLimit
+from ipsync.web.failures import WebFailure
+from ipsync.web.forms import read_form
+from ipsync.web.pages import form_page, see_other
+from ipsync.web.parts import PARTS
+from ipsync.web.place import PLACE
+from ipsync.web.sessions import SESSIONS, Session
+
+_log = get_log(__name__)
+
+_LONGEST_TOKEN = 4096
+
+ADMIN = web.AppKey("ADMIN", AdminToken)
+GUESSES = web.AppKey("GUESSES", FailureLimit)
+
+Page = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
+
+
+def set_up(app: web.Application) -> None:
+    """Know the token, and count guesses."""
+    parts = app[PARTS]
+    app[ADMIN] = AdminToken(parts.admin_token)
+    app[GUESSES] = FailureLimit(parts.clock)
+
+
+def for_operator(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Show a page to the operator; anybody else is led to the form."""
+
+    async def shown(request: web.Request) -> web.StreamResponse:
+        session = request.app[SESSIONS].read(request, "operator")
+        if session is None:
+            if request.method != "GET":
+                raise WebFailure(403, "signed-out", "You are not signed in any more; nothing was done.")
+            return see_other(request, "/status/sign-in")
+        return await page(request, session)
+
+    return shown
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    """`GET /status/sign-in`."""
+    if request.app[SESSIONS].read(request, "operator") is not None:
+        return see_other(request, "/status")
+    return _form(request)
+
+
+def _form(request: web.Request, told: str = "", status: int = 200) -> web.Response:
+    title = f"Sign in · {request.app[PARTS].operator().application}"
+    return form_page(request, "status_sign_in.html", {"title": title, "told": told}, status=status)
+
+
+async def sign_in(request: web.Request) -> web.StreamResponse:
+    """`POST /status/sign-in`."""
+    address, guesses = request.app[PLACE].visitor(request), request.app[GUESSES]
+    if wait := guesses.wait_seconds(address):
+        raise WebFailure(429, "too-many-failures", "Too many wrong tokens; wait a minute.", {"Retry-After": str(wait)})
+    form = await read_form(request, "visitor", ("token",))
+    token = form.get("token")
+    if len(token) > _LONGEST_TOKEN or not request.app[ADMIN].matches(token):
+        guesses.failed(address)
+        return _form(request, "This is not the admin token.", 403)
+    guesses.succeeded(address)
+    sessions = request.app[SESSIONS]
+    answer = see_other(request, "/status")
+    # A form that was shown before signing in is worth nothing after it.
+    sessions.end(form.session)
+    sessions.take_away(answer, "visitor")
+    sessions.give(answer, sessions.new("operator", "admin"))
+    _log.info(Event.OPERATOR_SIGNED_IN, "Somebody signed in with the admin token.")
+    return answer
+
+
+async def sign_out(request: web.Request) -> web.StreamResponse:
+    """`POST /status/sign-out`."""
+    form = await read_form(request, "operator")
+    answer = see_other(request, "/status/sign-in")
+    request.app[SESSIONS].end(form.session)
+    request.app[SESSIONS].take_away(answer, "operator")
+    return answer
+
+
+def routes() -> list[web.RouteDef]:
+    """Signing in and out."""
+    return [
+        web.get("/status/sign-in", show, name="status-door"),
+        web.post("/status/sign-in", sign_in),
+        web.post("/status/sign-out", sign_out, name="status-out"),
+    ]
