@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help demo test check bench api ops crash sim soak plant coverage mutants format lock clean
+.PHONY: help demo test check bench api ops crash faces sim soak plant coverage mutants format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
 	@echo 'make api       what strangers send: schemathesis on the whole API (SEED=7: the same again)'
 	@echo 'make ops       what is promised to operators, on this machine: Prometheus, packages (PARTS="prometheus")'
+	@echo 'make faces     each journey through the pages in Chromium, with axe and pictures (ONLY=connect: those; PICTURES=: none)'
 	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
 	@echo 'make sim       the whole daemon on virtual time, whatever happens (SEED=7: one story; YEARS=2: so many)'
 	@echo 'make soak      the same for 50 years and more; the next run goes on with other stories'
@@ -71,6 +72,11 @@ ops: $(VENV)/dev.stamp
 # About half an hour on two cores; make test goes through a part of the points.
 crash: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.crashes
+
+# PICTURES= leaves docs/images/faces as it is; ONLY="PART" takes only journeys whose file has it in its name.
+PICTURES ?= 1
+faces: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.faces $(if $(PICTURES),,--no-pictures) $(if $(ONLY),--only $(ONLY))
 
 # CORE=1 takes the modules of tests/mutants/modules.toml with their own tests, and fails where one branch is missed.
 coverage: $(VENV)/dev.stamp

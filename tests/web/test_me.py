@@ -1,6 +1,7 @@
 """Members see what is kept of theirs, have it removed, and let go; nobody touches another member's (T10, T11)."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
@@ -103,7 +104,7 @@ async def test_T08_everything_of_mine_is_listed_and_nothing_of_others(wall):
     assert shown_ids(page, others) == set()
     assert page.text.count('class="card"') == len(mine)
     assert "Last confirmed by ipernity" in page.words
-    assert "If it is not confirmed again, gone by" in page.words
+    assert re.search(r"Gone by 20\S+ \d\d:\d\d UTC, unless it is confirmed again", page.words)
     assert "CC BY" in page.words
     assert f"{wall.site.simulator.base_url}/doc/{wall.id_of(0)}/{mine[0].document_id}" in page.text
     other = (await wall.account(1)).username
