@@ -32,7 +32,6 @@ from ipsync.jobs.drill_source import DrillSource
 from ipsync.jobs.drill_watch import DrillWatch
 from ipsync.jobs.entries import Entries
 from ipsync.jobs.expiry import Expiry
-from ipsync.jobs.feed import FeedKeeper
 from ipsync.jobs.grants import Grants
 from ipsync.jobs.incidents import Incidents, Senses
 from ipsync.jobs.leave import Leave
@@ -59,6 +58,7 @@ from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
 from ipsync.settings.web_section import ACCEL_HEADERS, ACCEL_PREFIX, X_ACCEL
 from ipsync.store.room import rooms_of
+from ipsync.telling import Telling
 from ipsync.web import Accel, Desk, Operator, WebJobs, WebParts, cookie_key
 
 _CHECK_SECONDS = 30.0
@@ -119,6 +119,7 @@ class Works:
     belonging: Belonging = field(init=False)
     incidents: Incidents = field(init=False)
     notices: Notices = field(init=False)
+    telling: Telling = field(init=False)
     _budget: GateSnapshot | None = field(init=False, default=None)
     _drills: DrillWatch | None = field(init=False, default=None)
 
@@ -160,6 +161,9 @@ class Works:
         )
         senses = Senses(
             self._spending, lambda: rooms_of(settings.store.path, settings.database.path), base.clock.behind
+        )
+        self.telling = Telling(
+            catalog, clock, metrics, base.stamp, rules, settings, site_of(settings.api.authorize_url)
         )
         self.incidents = Incidents(catalog, clock, rules.lease, senses, lambda: self.notices.channels)
 
@@ -233,7 +237,7 @@ class Works:
             Nudge("intake", period_of(window, 1440), self.requests.complete, then=("purge",)),
             Nudge("petitions", period_of(window, 288), self.petitions.run, then=("purge",)),
             Nudge("requests", period_of(window, 1), self.requests.run),
-            Nudge("feed", period_of(window, 24), FeedKeeper(base.catalog, base.clock, self.settings.feed.keep).run),
+            *self.telling.nudges(window),
             Nudge("history", period_of(window, 288), base.history.run),
             Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),
         ]
@@ -272,6 +276,7 @@ class Works:
         await self.on_demand.close()
         if self._drills is not None:
             await self._drills.close()
+        await self.telling.close()
         await self.source.close()
         await self.fetcher.close()
         await self.gate.close()

@@ -43,8 +43,7 @@ class Sealing:
 
     def seal(self, account_id: int, token: str) -> bytes:
         """Seal a token so that it opens for this account only."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, token.encode(), _bound_to(account_id))
+        return self.seal_text(_bound_to(account_id), token)
 
     def open(self, account_id: int, sealed: bytes) -> str:
         """Open what `seal` made.
@@ -52,11 +51,24 @@ class Sealing:
         Raises:
             CatalogCorrupt: it was sealed under another key, for another account, or was altered.
         """
+        return self.open_text(_bound_to(account_id), sealed)
+
+    def seal_text(self, purpose: bytes, text: str) -> bytes:
+        """Seal a text so that it opens for this purpose only."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, text.encode(), purpose)
+
+    def open_text(self, purpose: bytes, sealed: bytes) -> str:
+        """Open what `seal_text` made.
+
+        Raises:
+            CatalogCorrupt: it was sealed under another key, for another purpose, or was altered.
+        """
         nonce, box = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         if sealed[:1] != _VERSION or len(nonce) < _NONCE_BYTES:
             raise CatalogCorrupt(_WRONG_KEY)
         try:
-            return self._cipher.decrypt(nonce, box, _bound_to(account_id)).decode()
+            return self._cipher.decrypt(nonce, box, purpose).decode()
         except (InvalidTag, UnicodeDecodeError) as error:
             raise CatalogCorrupt(_WRONG_KEY) from error
 

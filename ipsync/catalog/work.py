@@ -16,6 +16,7 @@ from ipsync.catalog.read_tokens import ReadTokenReading, ReadTokenWriting
 from ipsync.catalog.records import RecordReading, RecordWriting
 from ipsync.catalog.removals import RemovalReading
 from ipsync.catalog.renditions import RenditionReading, RenditionWriting
+from ipsync.catalog.webhooks import WebhookReading, WebhookWriting
 
 
 class SqlView(
@@ -29,6 +30,7 @@ class SqlView(
     RemovalReading,
     AbsenceReading,
     ChangeReading,
+    WebhookReading,
     FigureReading,
     FutureReading,
     EntryReading,
@@ -49,6 +51,7 @@ class SqlTransaction(
     RenditionWriting,
     AbsenceWriting,
     ChangeWriting,
+    WebhookWriting,
     FigureReading,
     FutureWriting,
     EntryWriting,

@@ -61,6 +61,7 @@ COMMANDS = (
     CommandEntry("run", _WORK, "Run the daemon."),
     CommandEntry("account", _WORK, "Take members in, look after them, let them go."),
     CommandEntry("token", _WORK, "Give applications tokens to read the mirror with, and take them back."),
+    CommandEntry("webhook", _WORK, "Tell other programs of every change, as it happens."),
     CommandEntry("sync", _WORK, "Read what members share once, and mirror it."),
     CommandEntry("removal", _WORK, "Comply with owners' requests, and show how that went."),
     CommandEntry("purge", _WORK, "Erase what is due, now."),

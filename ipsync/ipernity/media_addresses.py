@@ -7,7 +7,6 @@ changes between check and connect changes nothing.
 """
 
 import asyncio
-import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ipsync.policy.addresses import LOOPBACK_HOSTS, is_loopback, is_public
 from ipsync.ports.source import MediaRejected
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
@@ -30,13 +30,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label begins with a letter: no number, in whatever notation, is a name.
 _NAME = rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?"
 _PATTERN = re.compile(rf"(?:\*\.)?{_NAME}")
-_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SECURE_PORT = 443
-
-_PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
-_6TO4 = ipaddress.IPv6Network("2002::/16")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_PROTOCOLS_V4 = ipaddress.IPv4Network("192.0.0.0/24")
 
 
 class AddressRefusedError(Exception):
@@ -64,7 +58,7 @@ def loopback_of(api_url: str) -> tuple[str, int] | None:
     """
     parts = urlsplit(api_url)
     host = (parts.hostname or "").lower()
-    if host not in _LOOPBACK_HOSTS:
+    if host not in LOOPBACK_HOSTS:
         return None
     return host, parts.port or (_SECURE_PORT if parts.scheme == "https" else 80)
 
@@ -89,7 +83,7 @@ class AllowList:
         self._loopback_port: int | None = None
         for entry in media_hosts:
             pattern = entry.lower()
-            if pattern.strip("[]") in _LOOPBACK_HOSTS:
+            if pattern.strip("[]") in LOOPBACK_HOSTS:
                 if loopback is None:
                     raise ValueError(f"the media host {entry!r} is this machine, and the API is not")
                 self._loopback_port = loopback[1]
@@ -111,7 +105,7 @@ class AllowList:
             raise MediaRejected("the address of the file is not one of plain host and path")
         scheme, host = match["scheme"].lower(), match["host"].lower().strip("[]")
         port = int(match["port"]) if match["port"] else None
-        if host in _LOOPBACK_HOSTS:
+        if host in LOOPBACK_HOSTS:
             self._require_our_loopback(port)
         else:
             self._require_listed(scheme, host, port)
@@ -129,28 +123,6 @@ class AllowList:
             raise MediaRejected("the file lies on a host that is not allowed")
         if scheme != "https" or port not in (None, _SECURE_PORT):
             raise MediaRejected("the file is not offered by https on its own port")
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet.
-
-    Private, loopback, link-local, multicast, documentation and reserved ranges do not; nor does an
-    IPv6 address that carries such an IPv4 address, or one mapped into IPv6.
-
-    Args:
-        address: as text; one with a zone (`%eth0`) or one that cannot be read is not public.
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv4Address):
-        return found.is_global and not found.is_multicast and found not in _PROTOCOLS_V4
-    if found.scope_id is not None:
-        return False
-    if found in _NAT64:
-        return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)))
-    return found.is_global and found in _PUBLIC_V6 and found not in _6TO4
 
 
 async def look_up(host: str) -> Sequence[str]:
@@ -181,7 +153,7 @@ class CheckedResolver(AbstractResolver):
             OSError: it has none.
         """
         addresses = dict.fromkeys(await self._lookup(host))
-        allowed = _is_loopback if host == "localhost" else is_public
+        allowed = is_loopback if host == "localhost" else is_public
         if not all(allowed(address) for address in addresses):
             raise AddressRefusedError("the host of the file has an address that is not public")
         if not addresses:
@@ -190,13 +162,6 @@ class CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _resolved(host: str, port: int, address: str) -> ResolveResult:

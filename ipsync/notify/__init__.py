@@ -1,10 +1,12 @@
-"""Channels to a person: mail over SMTP, a command. They carry notices and know nothing of what they are about.
+"""Ways to tell others: mail over SMTP and a command for people, HTTP for webhooks; ignorant of what they carry.
 
-They may not decide, remember or retry: what is owed to whom is in the catalog, and `jobs.notices` sees to it.
+They may not decide, remember or retry: what is owed to whom is in the catalog, and `jobs.notices` and `jobs.webhooks`
+see to it.
 """
 
 from ipsync.notify.channels import channels_of
 from ipsync.notify.command import CommandChannel
+from ipsync.notify.messenger import HttpMessenger
 from ipsync.notify.smtp import MailChannel, MailServer
 
-__all__ = ["CommandChannel", "MailChannel", "MailServer", "channels_of"]
+__all__ = ["CommandChannel", "HttpMessenger", "MailChannel", "MailServer", "channels_of"]

@@ -29,6 +29,7 @@ from ipsync.ports.plans import PlanChanges, PlanView
 from ipsync.ports.read_tokens import ReadTokenChanges, ReadTokenView
 from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
+from ipsync.ports.webhooks import WebhookChanges, WebhookView
 
 T = TypeVar("T")
 
@@ -139,6 +140,7 @@ class View(
     PlanView,
     EntryView,
     ChangeView,
+    WebhookView,
     ReadTokenView,
     IncidentView,
     Protocol,
@@ -293,6 +295,7 @@ class Transaction(
     PlanChanges,
     EntryChanges,
     ChangeChanges,
+    WebhookChanges,
     ReadTokenChanges,
     IncidentChanges,
     Protocol,

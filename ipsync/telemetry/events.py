@@ -141,5 +141,8 @@ class Event(StrEnum):
     NOTICE_SENT = "notice.sent", "a person was told of an incident"
     NOTICE_FAILED = "notice.failed", "a person could not be told of an incident; it is tried again"
 
+    WEBHOOK_FAILED = "webhook.failed", "a webhook did not take what it is owed; it is tried again"
+    WEBHOOK_DELIVERED = "webhook.delivered", "a webhook takes messages again"
+
     LIBRARY = "library.message", "a library has something to say"
     LOG_FAILED = "log.failed", "a record could not be written and was dropped"

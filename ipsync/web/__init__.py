@@ -6,9 +6,23 @@ The only room for the server half of aiohttp and for jinja2. It reads; what is s
 
 from ipsync.web.app import build_app
 from ipsync.web.connections import Limits
+from ipsync.web.cursors import Cursors
 from ipsync.web.desk import Desk
 from ipsync.web.parts import Accel, Operator, WebJobs, WebParts
 from ipsync.web.server import WebServer
 from ipsync.web.sessions import cookie_key
+from ipsync.web.telling import ChangeTeller
 
-__all__ = ["Accel", "Desk", "Limits", "Operator", "WebJobs", "WebParts", "WebServer", "build_app", "cookie_key"]
+__all__ = [
+    "Accel",
+    "ChangeTeller",
+    "Cursors",
+    "Desk",
+    "Limits",
+    "Operator",
+    "WebJobs",
+    "WebParts",
+    "WebServer",
+    "build_app",
+    "cookie_key",
+]

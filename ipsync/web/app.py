@@ -24,6 +24,7 @@ from ipsync.web import (
     removals,
     security,
     status,
+    webhooks,
 )
 from ipsync.web.answers import failure_answer, wants_html
 from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit, TokenBook
@@ -50,7 +51,14 @@ _log = get_log(__name__)
 
 _FOR_ALL = ("/v1/", "/media/", "/static/", "/.well-known/", "/metrics", "/healthz", "/readyz", "/privacy")
 
-API = (openapi.OPENAPI, *documents.ENDPOINTS, *accounts.ENDPOINTS, *media.ENDPOINTS, *changes.ENDPOINTS)
+API = (
+    openapi.OPENAPI,
+    *documents.ENDPOINTS,
+    *accounts.ENDPOINTS,
+    *media.ENDPOINTS,
+    *changes.ENDPOINTS,
+    webhooks.WEBHOOKS,
+)
 """Every address of the API: its routes, and what `/v1/openapi.json` describes."""
 
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")

@@ -17,6 +17,7 @@ from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import DAY, HOUR, rfc3339
 from ipsync.policy.read_tokens import PREFIX, TokenScope, new_read_token
 from ipsync.policy.removals import Reason, Removal, Scope, Stage
+from ipsync.policy.webhooks import Trouble, Webhook, WebhookState
 from ipsync.web import Limits
 from ipsync.web.streams import STREAMS, Streams
 from tests.web.conftest import BEARER, START, Client, World, eventually, serving
@@ -339,3 +340,19 @@ async def test_there_are_not_too_many_streams(world: World, client: Client) -> N
         answer = await client.get("/v1/changes", Accept="text/event-stream")
         assert (answer.status, answer.json()["error"]["code"]) == (503, "too-many-streams")
         assert (await client.get("/v1/changes")).status == 200
+
+
+async def test_what_webhooks_are_owed_is_told_without_their_address(world: World, client: Client) -> None:
+    assert (await client.get("/v1/webhooks")).json() == {"webhooks": []}
+    hook = Webhook(0, "https://a.example/canary", "whsec_canary", WebhookState.ACTIVE, START)
+    await world.catalog.write(lambda tx: tx.add_webhook(hook.failed(Trouble.SLOW, START, DAY)))
+    await world.account()
+    await world.document(5)
+    answer = await client.get("/v1/webhooks")
+    [entry] = answer.json()["webhooks"]
+    assert (entry["webhook_id"], entry["owed_changes"], entry["owed_since"]) == ("1", 1, rfc3339(START))
+    assert entry["trouble"] == "it took too long"
+    assert "canary" not in answer.text
+    token = await a_token(world, TokenScope.CHANGES, account_id=7)
+    answer = await client.get("/v1/webhooks", token=False, Authorization=f"Bearer {token}")
+    assert answer.json() == {"webhooks": []}
