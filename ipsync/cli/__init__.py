@@ -80,6 +80,7 @@ COMMANDS = (
     CommandEntry("restore", _KEEP, "Put a backup back."),
     CommandEntry("db", _KEEP, "Create or upgrade the database."),
     CommandEntry("notify", _KEEP, "Try whether notices of incidents arrive."),
+    CommandEntry("assets", _KEEP, "Install units, man pages, completion and examples.", is_configured=False),
     CommandEntry("leave", _KEEP, "Erase everything, with proof, and end the use of the API."),
 )
 """Every command there is, in the order of the help."""
