@@ -2,18 +2,20 @@
 
 from functools import cache
 
-from sqlalchemy import Table, Update, bindparam, func, select, update
+from sqlalchemy import Table, Update, bindparam, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement, KeyedColumnElement
 
 from ipsync.catalog.documents import DOCUMENTS, documents_of
 from ipsync.catalog.entry_tables import EntryListingRow
 from ipsync.catalog.handle import Handle
+from ipsync.catalog.plan_tables import PagePlanRow
 from ipsync.catalog.removals import OPEN
 from ipsync.catalog.renditions import TO_FETCH
 from ipsync.catalog.sqlite import by_index, one_of
 from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.documents import Document, DocumentState
 from ipsync.policy.instants import Instant
+from ipsync.policy.listings import NOT_AS_A_WHOLE
 
 _DOCUMENT = table("document")
 _TALLY = table("tally")
@@ -42,7 +44,7 @@ def _plans() -> list[tuple[Table, KeyedColumnElement[int], ColumnElement[bool] |
     listing, account, removal, rendition = (table(name) for name in ("listing", "account", "removal", "rendition"))
     budget, entries = table("budget"), METADATA.tables[EntryListingRow.__tablename__]
     return [
-        (listing, listing.c.next_due_at, None),
+        (listing, listing.c.next_due_at, listing.c.next_due_at < NOT_AS_A_WHOLE),
         (account, account.c.next_check_at, None),
         (account, account.c.retry_at, None),
         (removal, removal.c.next_try_at, one_of(removal.c.stage, OPEN)),
@@ -53,13 +55,38 @@ def _plans() -> list[tuple[Table, KeyedColumnElement[int], ColumnElement[bool] |
     ]
 
 
+def _reading_again() -> Update:
+    """Read the listings as a whole of which the planner believes that pages were read later than now."""
+    listing, page = table("listing"), METADATA.tables[PagePlanRow.__tablename__]
+    later = (
+        select(page.c.page)
+        .where(
+            page.c.account_id == listing.c.account_id,
+            page.c.visibility == listing.c.visibility,
+            page.c.read_at > bindparam("instead"),
+        )
+        .exists()
+    )
+    return (
+        update(listing)
+        .where(
+            listing.c.next_due_at > bindparam("instead"),
+            or_(listing.c.completed_at > bindparam("instead"), later),
+        )
+        .values(next_due_at=bindparam("instead"))
+    )
+
+
 @cache
 def _pulling_back() -> list[Update]:
     return [
-        update(where)
-        .where(column > bindparam("horizon"), *([] if condition is None else [condition]))
-        .values({column: bindparam("instead")})
-        for where, column, condition in _plans()
+        _reading_again(),
+        *(
+            update(where)
+            .where(column > bindparam("horizon"), *([] if condition is None else [condition]))
+            .values({column: bindparam("instead")})
+            for where, column, condition in _plans()
+        ),
     ]
 
 
@@ -82,7 +109,7 @@ class FutureWriting(FutureReading):
     """The change that keeps a clock that ran ahead from putting work off for years."""
 
     def pull_back(self, horizon: Instant, now: Instant) -> int:
-        """Make due at `now` what is planned for later than `horizon`: sweeps, checks, tries, pauses."""
+        """Make due at `now` what is planned for later than `horizon`, and listings read later than now."""
         changed = 0
         for statement in _pulling_back():
             changed += self._do(statement, horizon=horizon, instead=now)

@@ -20,6 +20,9 @@ class FutureChanges(Protocol):
     def pull_back(self, horizon: Instant, now: Instant) -> int:
         """Make due at `now` what is planned for later than `horizon`: sweeps, checks, tries, pauses.
 
+        A listing that the planner reads page by page is due as a whole where a page of it claims to have been read
+        later than `now`: its turns would be counted from then. All others go on where they were.
+
         Returns:
             How much that was.
         """

@@ -6,7 +6,8 @@ from ipsync.catalog import SqliteCatalog
 from ipsync.policy.budget import BudgetState
 from ipsync.policy.documents import DocumentState, RenditionState, Visibility
 from ipsync.policy.instants import DAY, HOUR
-from ipsync.policy.listings import Listing
+from ipsync.policy.listings import NOT_AS_A_WHOLE, Listing
+from ipsync.policy.planner import ListingKey, PageKnowledge
 from ipsync.policy.removals import Stage
 from ipsync.ports.catalog import Transaction, View
 from tests.fakes.catalogs import NOW, a_document, a_removal, a_rendition, a_stored_rendition, an_account
@@ -27,6 +28,27 @@ def test_F7_what_claims_to_be_verified_later_is_found(catalog: SqliteCatalog) ->
     assert sorted(entry.document_id for entry in ahead) == [2, 3, 5]
     assert len(catalog.read_now(lambda view: view.documents_verified_after(NOW, 2))) == 2
     assert catalog.read_now(lambda view: view.documents_verified_after(NOW + 2 * YEAR, 10)) == []
+
+
+def test_F1_F6_only_a_listing_whose_pages_were_read_in_the_future_is_read_anew(catalog: SqliteCatalog) -> None:
+    by_plan = {"next_due_at": NOT_AS_A_WHOLE, "completed_at": NOW - HOUR}
+    listings = [
+        Listing(1, Visibility.PUBLIC, **by_plan),
+        Listing(2, Visibility.PUBLIC, **by_plan),
+        Listing(3, Visibility.PUBLIC, **by_plan | {"completed_at": NOW + YEAR}),
+    ]
+
+    def fill(tx: Transaction) -> None:
+        for listing in listings:
+            tx.put_account(an_account(listing.account_id))
+            tx.put_listing(listing)
+        for account_id, read_at in ((1, NOW), (2, NOW + 1)):
+            tx.put_page_plans(ListingKey(account_id, Visibility.PUBLIC), [PageKnowledge(1, read_at, 1, 1)])
+
+    catalog.write_now(fill)
+    assert catalog.write_now(lambda tx: tx.pull_back(NOW + DAY, NOW)) == 2
+    due = {listing.account_id: listing.next_due_at for listing in catalog.read_now(lambda view: view.listings())}
+    assert due == {1: NOT_AS_A_WHOLE, 2: NOW, 3: NOW}
 
 
 def test_F6_work_that_was_put_off_for_years_is_due_now(catalog: SqliteCatalog) -> None:

@@ -202,8 +202,10 @@ class SiteMirror:
         return asyncio.run(main())
 
     def files(self) -> list[Path]:
-        """Stored files."""
-        return [path for path in self.folder.glob("content/*/*/*") if path.is_file()]
+        """Stored files. Some may go while they are being listed; `os.walk` does not mind, `glob` does."""
+        content = self.folder / "content"
+        found = [Path(place) / name for place, _, names in os.walk(content) for name in names]
+        return [path for path in found if len(path.relative_to(content).parts) == 3 and path.is_file()]
 
     def copies(self, tokens: Mapping[str, Any] | set[str]) -> dict[str, int]:
         """In how many files of the mirror each of these words stands."""

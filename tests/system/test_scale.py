@@ -15,11 +15,10 @@ def test_after_a_kill_at_any_moment_it_goes_on_where_it_was() -> None:
     assert outcome.wrong == []
     assert outcome.kills == 6
     assert outcome.early
-    # Each start may probe page 1 again.
-    assert outcome.pages <= outcome.requests <= 2 * outcome.pages + outcome.kills
+    assert outcome.pages <= outcome.requests <= outcome.pages + outcome.kills
     assert plan.documents <= outcome.files_sent <= plan.documents + outcome.kills * crashes.BATCH_FILES
     assert outcome.purge_kills == 4
-    assert all(figure.is_met for figure in crashes.figures(plan, outcome) if "request" not in figure.name)
+    assert all(figure.is_met for figure in crashes.figures(plan, outcome))
 
 
 def test_the_quick_measurements_are_the_same() -> None:
