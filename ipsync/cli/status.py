@@ -8,11 +8,15 @@ import typer
 from ipsync.cli import DONE, FOUND, WRONG, absences, examples, output, session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.text import Text
 
     from ipsync.assembly import Works
     from ipsync.ipernity.gate import GateSnapshot
     from ipsync.jobs.health import Health
+    from ipsync.jobs.standing import Ages, Standing
+    from ipsync.jobs.verdict import Verdict
     from ipsync.policy.budget import Caps
     from ipsync.policy.lease import Lease
     from ipsync.process import Holder
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _REFRESH_SECONDS = 2.0
+_AGES_SECONDS = 30
+_TROUBLED_SHOWN = 5
 _STAGES = {
     "suspected": "hidden, asked about",
     "confirmed": "to be erased",
@@ -30,13 +36,26 @@ _STAGES = {
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Everything that status shows, at one instant."""
+    """Everything that status shows, at one instant: the same that the status page shows."""
 
-    health: "Health"
+    whole: "Standing"
+    ages: "Ages"
     budget: "GateSnapshot"
     caps: "Caps"
     lease: "Lease"
     holder: "Holder | None"
+
+    @property
+    def health(self) -> "Health":
+        """Deadlines and counts."""
+        return self.whole.health
+
+    @property
+    def verdict(self) -> "Verdict":
+        """The answer, and how we know."""
+        from ipsync.jobs.verdict import verdict
+
+        return verdict(self.whole, self.lease)
 
 
 @app.command(
@@ -68,14 +87,20 @@ def status(
         output.leave(FOUND)
 
 
-async def _look(works: "Works") -> _Standing:
-    from ipsync.jobs.health import read_health
+async def _look(works: "Works", before: _Standing | None = None) -> _Standing:
+    """See how things stand; ages, which take a look at each document, are counted anew after half a minute."""
+    from ipsync.jobs.standing import read_ages, read_standing
+    from ipsync.policy.instants import SECOND
     from ipsync.process import OneProcessLock
 
-    base = works.base
-    health = await read_health(base.catalog, base.clock, works.rules.lease, works.believed_requests_per_hour)
+    base, lease = works.base, works.rules.lease
+    whole = await read_standing(base.catalog, base.clock, lease, works.believed_requests_per_hour)
+    if before is not None and whole.health.at - before.ages.at < _AGES_SECONDS * SECOND:
+        ages = before.ages
+    else:
+        ages = await read_ages(base.catalog, base.clock, lease)
     holder = OneProcessLock(works.settings.database.path).holder()
-    return _Standing(health, await works.gate.snapshot(), works.settings.caps(), works.rules.lease, holder)
+    return _Standing(whole, ages, await works.gate.snapshot(), works.settings.caps(), lease, holder)
 
 
 def _watch(ctx: typer.Context, as_json: bool) -> int:
@@ -90,12 +115,12 @@ def _watch(ctx: typer.Context, as_json: bool) -> int:
         nonlocal newest
         if as_json:
             while True:
-                newest = await _look(works)
+                newest = await _look(works, newest)
                 output.emit_json(_as_json(newest), line=True)
                 await asyncio.sleep(_REFRESH_SECONDS)
         with Live(console=output.console(), auto_refresh=False, vertical_overflow="crop") as live:
             while True:
-                newest = await _look(works)
+                newest = await _look(works, newest)
                 live.update(output.facts_table(_facts(newest)), refresh=True)
                 await asyncio.sleep(_REFRESH_SECONDS)
 
@@ -107,13 +132,19 @@ def _watch(ctx: typer.Context, as_json: bool) -> int:
 
 
 def _as_json(standing: _Standing) -> dict[str, Any]:
+    from ipsync.cli.incidents import incident_json
+    from ipsync.jobs.standing import age_bands
     from ipsync.policy.instants import seconds
 
-    health, budget, holder = standing.health, standing.budget, standing.holder
+    health, budget, holder, head = standing.health, standing.budget, standing.holder, standing.whole.head
     figures = health.figures
     return {
         "at": session.instant_text(health.at),
         "lawful": health.is_lawful,
+        "verdict": standing.verdict.headline,
+        "grounds": list(standing.verdict.grounds),
+        "incidents": [incident_json(incident) for incident in standing.whole.incidents],
+        "petitions": standing.whole.petitions,
         "slack_seconds": seconds(health.slack),
         "oldest_lease_age_seconds": seconds(health.oldest_age),
         "overdue_documents": health.overdue,
@@ -127,6 +158,13 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "stored_files": figures.stored_files,
         "stored_bytes": figures.stored_bytes,
         "wanted_files": figures.wanted_files,
+        "ages": [
+            {"from_seconds": seconds(band.begin), "documents": band.number, "what": band.words}
+            for band in age_bands(standing.ages, standing.lease)
+        ],
+        "ledger": None
+        if head is None
+        else {"entries": head.sequence, "at": session.instant_text(head.at), "hash": head.hash},
         "sweep": {
             "pages": health.plan.pages,
             "period_seconds": seconds(health.plan.period),
@@ -153,20 +191,16 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
 
 
 def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
-    health, lease = standing.health, standing.lease
-    figures, plan = health.figures, health.plan
+    health = standing.health
+    figures, plan, head = health.figures, health.plan, standing.whole.head
     return [
-        ("within the law", _verdict(health)),
+        ("within the law", _verdict(standing)),
+        ("how we know", _lines(standing.verdict.grounds)),
+        *_needs(standing),
         ("at work", _at_work(standing.holder)),
-        ("accounts", _counts({state.value: number for state, number in health.accounts.items()}) or "none yet"),
+        ("accounts", _accounts(standing)),
         ("documents", _documents(health)),
-        (
-            "oldest check",
-            f"{session.span(health.oldest_age)} ago; served until {session.span(lease.serve_age)}, erased by "
-            f"{session.span(lease.window)}"
-            if figures.oldest_verified_at is not None
-            else "-",
-        ),
+        ("leases by age", _ages(standing)),
         (
             "being removed",
             _counts({_STAGES[stage.value]: number for stage, number in figures.open_removals.items()}) or "nothing",
@@ -183,23 +217,72 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
         ),
         (
             "sweeps",
-            f"{session.counted(plan.pages, 'page')} every {session.span(plan.period)}: {plan.requests_per_hour:.0f} "
+            f"{session.counted(plan.pages, 'page')} every {session.span(plan.period)}: {_rate(plan.requests_per_hour)} "
             f"requests an hour. The leases alone need {_percent(plan.utilization)} of the budget"
             if plan.pages
             else "nothing to read yet",
         ),
         ("requests left", _budget(standing)),
         ("jobs", _jobs(standing)),
+        ("ledger", "not begun" if head is None else f"{head.sequence:,} entries; head {head.hash[:16]}"),
     ]
 
 
-def _verdict(health: "Health") -> "Text":
+def _verdict(standing: _Standing) -> "Text":
     from rich.text import Text
 
-    if health.is_lawful:
-        return Text(f"yes; {session.span(health.slack)} to the nearest deadline", style="green")
-    held = f"{session.counted(health.overdue, 'document')} held that should be gone" if health.overdue else "overdue"
-    return Text(f"NO: {held}. Run: ipsync purge", style="bold red")
+    styles = {"good": "green", "notice": "yellow", "wrong": "bold red"}
+    verdict = standing.verdict
+    headline = verdict.headline + ("" if standing.health.is_lawful else " Run: ipsync purge")
+    return Text(headline, style=styles[verdict.level.value])
+
+
+def _needs(standing: _Standing) -> "list[tuple[str, str | Text]]":
+    from rich.text import Text
+
+    from ipsync.policy.notices import incident_headline
+
+    now = standing.health.at
+    told = [
+        f"{incident.incident_id}: {incident_headline(incident)} ({session.ago(incident.opened_at, now)})"
+        for incident in standing.whole.incidents
+    ]
+    return [("needs you", Text("\n".join(told), style="yellow"))] if told else []
+
+
+def _lines(lines: "Iterable[str]") -> "Text":
+    from rich.text import Text
+
+    return Text("\n".join(lines))
+
+
+def _accounts(standing: _Standing) -> "Text":
+    counts = _counts({state.value: number for state, number in standing.health.accounts.items()})
+    troubled = [member.account for member in standing.whole.members if member.is_troubled]
+    lines = [
+        f"{session.who(account.account_id, account.username)}: {account.failure or account.state.value}"
+        for account in troubled[:_TROUBLED_SHOWN]
+    ]
+    more = [f"and {len(troubled) - len(lines)} more: ipsync account list"] if len(troubled) > len(lines) else []
+    return _lines([counts or "none yet", *lines, *more])
+
+
+def _ages(standing: _Standing) -> "Text":
+    """Leases by age, as the histogram of the page says it in words."""
+    from ipsync.jobs.standing import age_bands
+
+    told = [
+        f"{band.number:,} {_since(band.begin, band.end)} ({band.words})"
+        for band in age_bands(standing.ages, standing.lease)
+        if band.number
+    ]
+    return _lines(told or ["nothing is held"])
+
+
+def _since(begin: int, end: int | None) -> str:
+    if end is None:
+        return f"more than {session.span(begin)} ago"
+    return f"{session.span(begin)} to {session.span(end)} ago" if begin else f"less than {session.span(end)} ago"
 
 
 def _at_work(holder: "Holder | None") -> "str | Text":
@@ -245,6 +328,10 @@ def _tripwires(health: "Health") -> "list[tuple[str, str | Text]]":
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
+
+
+def _rate(number: float) -> str:
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
 
 
 def _percent(share: float) -> str:

@@ -89,6 +89,35 @@ class Ages:
     hidden: Mapping[int, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Leases from age `begin` until before `end` (None: and all that are older)."""
+
+    begin: Duration
+    end: Duration | None
+    number: int
+    words: str
+
+
+def age_bands(ages: Ages, lease: Lease) -> list[Band]:
+    """How many leases lie between the thresholds.
+
+    Args:
+        ages: as counted.
+        lease: the thresholds.
+    """
+    edges = (0, lease.recheck_age, lease.serve_age, lease.erase_age, lease.window)
+    words = ("shown", "shown, due to be seen again", "hidden", "being erased")
+    counts = {place: ages.served.get(place, 0) + ages.hidden.get(place, 0) for place in range(PARTS + 1)}
+    found = [
+        Band(begin, end, sum(number for place, number in counts.items() if begin <= place * ages.width < end), said)
+        for begin, end, said in zip(edges, edges[1:], words, strict=False)
+    ]
+    # Places are whole parts of the window: what a division leaves over belongs to the last one.
+    oldest = sum(counts.values()) - sum(band.number for band in found)
+    return [*found, Band(lease.window, None, oldest, "must be gone, unless sealed")]
+
+
 async def read_standing(catalog: Catalog, clock: Clock, lease: Lease, requests_per_hour: float) -> Standing:
     """Look at everything that is counted.
 

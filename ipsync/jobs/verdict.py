@@ -57,6 +57,10 @@ def _judge(standing: Standing) -> tuple[Level, str]:
         number = health.overdue
         held = f"{number:,} document{' is' if number == 1 else 's are'} held that should be gone"
         return Level.WRONG, f"No: {held if number else 'a deadline has passed'}."
+    sealed = health.figures.documents.get(DocumentState.SEALED, 0)
+    if sealed:
+        copies = f"{sealed:,} cop{'y is' if sealed == 1 else 'ies are'}"
+        return Level.NOTICE, f"Yes, but {copies} sealed: hidden, and kept beyond the law's time by your choice."
     found = {incident.condition for incident in standing.incidents}
     if found & _DANGER:
         return Level.NOTICE, f"Yes, but the nearest deadline is only {span(health.slack)} away."

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ipsync.catalog import open_catalog
+from ipsync.policy.incidents import Condition, Incident
+from ipsync.policy.instants import SECOND
 from ipsync.process import OneProcessLock
 from tests.fakes.command_line import Outcome, Terminal
 from tests.fakes.site import SiteMirror, age, empty_mirror
@@ -20,10 +23,12 @@ def test_people_see_the_law_first(on: On, mirror: SiteMirror) -> None:
 
     assert shown.code == 0
     lines = shown.out.splitlines()
-    assert re.match(r"within the law +yes; 2[34](\.\d)? h to the nearest deadline", lines[0])
+    assert re.match(r"within the law +Yes: nothing is held longer than it may be\.", lines[0])
+    assert re.match(r"how we know +The nearest deadline is .* UTC, in 2[34](\.\d)? h\.", lines[1])
     assert "at work         nothing: `ipsync run` starts the daemon" in lines
     number = len(mirror.site.permitted(0) | mirror.site.permitted(1))
     assert f"documents       {number} served" in lines
+    assert f"leases by age   {number} less than 10 h ago (shown)" in lines
     assert "being removed   nothing" in lines
     assert "never more than 100 a second" in shown.out
 
@@ -37,6 +42,26 @@ def test_scripts_read_the_same(on: On, mirror: SiteMirror) -> None:
     assert status["documents"]["live"] == len(mirror.site.permitted(0) | mirror.site.permitted(1))
     assert set(status["budget"]["windows"]) == {"second", "minute", "hour", "day"}
     assert status["slack_seconds"] > 80_000
+    assert status["verdict"] == "Yes: nothing is held longer than it may be."
+    assert len(status["grounds"]) >= 2
+    assert (status["incidents"], status["petitions"]) == ([], 0)
+    assert sum(age["documents"] for age in status["ages"]) == status["documents"]["live"]
+    assert status["ledger"]["entries"] >= 1
+
+
+def test_what_needs_a_person_is_told_as_on_the_page(on: On, mirror: SiteMirror) -> None:
+    state_key = bytes.fromhex(mirror.env["IPSYNC_STATE_KEY"])
+    catalog = open_catalog("sqlite:///ipsync.db", mirror.folder, state_key, inline=True)
+    low = Incident(Condition.DISK_LOW, "store", 1_200_000_000, 1_795_000_000 * SECOND)
+    catalog.write_now(lambda tx: tx.put_incident(low))
+    catalog.close_now()
+
+    shown = on(mirror, "status")
+
+    assert shown.code == 0
+    assert "Yes; one thing needs you: the disk of the copies is nearly full: 1 GB left." in shown.out
+    assert "1: The disk of the copies is nearly full: 1 GB left" in shown.out
+    assert json.loads(on(mirror, "status", "--json").out)["incidents"][0]["condition"] == "disk-low"
 
 
 @pytest.mark.parametrize(("holder", "told"), [("ipsync run", "the daemon"), ("ipsync sync", "`ipsync sync`")])
@@ -57,8 +82,7 @@ def test_what_should_be_gone_is_found(on: On, mirror: SiteMirror) -> None:
     shown = on(mirror, "status")
 
     assert shown.code == 3
-    assert "NO: " in shown.out
-    assert "documents held that should be gone. Run: ipsync purge" in shown.out
+    assert re.search(r"No: \d+ documents are held that should be gone\. Run: ipsync purge", shown.out)
     assert json.loads(on(mirror, "status", "--json").out)["lawful"] is False
     assert on(mirror, "purge").code == 0
     assert on(mirror, "status").code == 0

@@ -4,10 +4,10 @@ Drawn on the server as SVG with classes and no style of its own, so that the pag
 colors follow the light.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ipsync.jobs.standing import PARTS, Ages
+from ipsync.jobs.standing import PARTS, Ages, age_bands
 from ipsync.policy.instants import Duration
 from ipsync.policy.lease import Lease
 from ipsync.policy.notices import span
@@ -99,7 +99,16 @@ def histogram(ages: Ages, lease: Lease) -> Histogram:
             Mark(_at(lease.window, lease), "the law", "end"),
         ],
         [_tick(lease.window * part // _TICKS, lease) for part in range(_TICKS + 1)],
-        _bands(ages, lease),
+        [
+            (
+                f"{span(band.begin) if band.begin else '0'} to {span(band.end)}"
+                if band.end
+                else f"{span(band.begin)} and more",
+                band.number,
+                band.words,
+            )
+            for band in age_bands(ages, lease)
+        ],
     )
 
 
@@ -114,17 +123,3 @@ def _at(age: Duration, lease: Lease) -> float:
 def _tick(age: Duration, lease: Lease) -> Tick:
     word = span(age) if age else "just seen"
     return Tick(_at(age, lease), word, "start" if not age else "end" if age == lease.window else "middle")
-
-
-def _bands(ages: Ages, lease: Lease) -> list[tuple[str, int, str]]:
-    edges = (0, lease.recheck_age, lease.serve_age, lease.erase_age, lease.window)
-    words = ("shown", "shown, due to be seen again", "hidden", "being erased")
-    counts: Mapping[int, int] = {
-        place: ages.served.get(place, 0) + ages.hidden.get(place, 0) for place in range(PARTS + 1)
-    }
-    found = []
-    for begin, end, word in zip(edges, edges[1:], words, strict=False):
-        number = sum(count for place, count in counts.items() if begin <= place * ages.width < end)
-        found.append((f"{span(begin) if begin else '0'} to {span(end)}", number, word))
-    found.append((f"{span(lease.window)} and more", counts[PARTS], "must be gone, unless sealed"))
-    return found
