@@ -38,8 +38,8 @@ def _commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
-def _stories(seeds: Iterator[int], plan: Plan, years: float, jobs: int) -> Iterator[Outcome]:
-    """Play stories in processes of their own until so many years have passed."""
+def _stories(seeds: Iterator[int], plan: Plan, years: float, jobs: int, *, goes_on: bool) -> Iterator[Outcome]:
+    """Play stories in processes of their own until so many years have passed, or one failed where that ends it."""
     days = 0.0
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=4) as pool:
         waiting = {pool.submit(play, next(seeds), plan) for _ in range(jobs)}
@@ -49,7 +49,7 @@ def _stories(seeds: Iterator[int], plan: Plan, years: float, jobs: int) -> Itera
                 outcome = done.result()
                 days += outcome.days
                 yield outcome
-                if days < years * YEAR_DAYS and not outcome.broken:
+                if days < years * YEAR_DAYS and (goes_on or not outcome.broken):
                     waiting.add(pool.submit(play, next(seeds), plan))
                 break
 
@@ -99,9 +99,11 @@ def main() -> int:
         _tell(outcomes[0])
     else:
         seeds = iter(seed for seed in range(1, 10_000_000) if str(seed) not in done)
-        for outcome in _stories(seeds, plan, asked.years, asked.jobs):
+        for outcome in _stories(seeds, plan, asked.years, asked.jobs, goes_on=asked.state is not None):
             _tell(outcome)
             outcomes.append(outcome)
+            if outcome.broken and asked.state is not None:
+                _tell_failure(outcome)
             if asked.state is not None and not outcome.broken:
                 done[str(outcome.seed)] = {**asdict(outcome), "events": []}
                 asked.state.write_text(json.dumps(done))

@@ -16,6 +16,7 @@ from ipsync.assembly import Base, Works, open_base, open_works
 from ipsync.jobs.boot import Told
 from ipsync.policy.documents import RENDITIONS
 from ipsync.policy.instants import Instant
+from ipsync.policy.planner.listing_state import ListingState
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.ports.source import QuotaReached
 from ipsync.ports.store import ContentKey
@@ -25,6 +26,7 @@ from ipsync.web.showing import Held, may_show
 from ipsync.web.showing import _held as held_by
 from tests.simulation.machine import Crash, Machine
 from tests.simulation.network import Line, SimulatedMedia, SimulatedTransport
+from tests.simulation.picture import Ages
 from tests.simulation.runner import Runner
 
 
@@ -40,6 +42,22 @@ def without_sockets(line: Line) -> Iterator[None]:
         yield
     finally:
         client.Transport, assembly.MediaFetcher = before
+
+
+@contextmanager
+def without_probes(*, switched_off: bool) -> Iterator[None]:
+    """Let nothing be read with what is left of the budget: what that finds early is luck, and costs most of the time.
+
+    The promise must hold without it.
+    """
+    planning: Any = ListingState
+    before = planning.plan_probes
+    if switched_off:
+        planning.plan_probes = lambda *_: None
+    try:
+        yield
+    finally:
+        planning.plan_probes = before
 
 
 class Life:
@@ -60,6 +78,8 @@ class Life:
         self.is_serving = False
         self.refused = ""
         self._every_run = every_run
+        self._now_at: tuple[Instant, Instant] | None = None
+        self._now: Instant = 0
         self._base: Base | None = None
         self._works: Works | None = None
         self.runner: Runner | None = None
@@ -80,8 +100,11 @@ class Life:
         return self._base is not None and not self.died.is_set()
 
     def now(self) -> Instant:
-        """Its lease clock."""
-        return self.base.clock.now()
+        """Its lease clock; asked again and again at one instant, it says the same."""
+        at = self.machine.now, self.machine.wall_offset
+        if at != self._now_at:
+            self._now_at, self._now = at, self.base.clock.now()
+        return self._now
 
     async def start(self) -> None:
         """Pass the boot gate, then serve and work."""
@@ -100,13 +123,9 @@ class Life:
             self.now,
             self._measure,
             self._fail,
-            spans=(
-                lease.recheck_age,
-                lease.serve_age,
-                lease.erase_age,
-                lease.gone_age,
-                lease.window,
-                *{ttl.metadata, ttl.thumbnail, ttl.media, ttl.original},
+            ages=Ages(
+                of_leases=(lease.recheck_age, lease.serve_age, lease.erase_age, lease.gone_age, lease.window),
+                of_copies=tuple({ttl.metadata, ttl.thumbnail, ttl.media, ttl.original}),
             ),
             every_run=self._every_run,
         )

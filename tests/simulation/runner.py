@@ -7,80 +7,23 @@ left out, and the story must be the same.
 """
 
 import asyncio
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ipsync.catalog import SqliteCatalog
 from ipsync.ipernity.gate import MAX_WAIT
+from ipsync.jobs.sync import Sync
 from ipsync.policy.budget import SEND_SLACK, WINDOWS
 from ipsync.policy.instants import HOUR, MINUTE, SECOND, Duration, Instant
 from ipsync.ports.catalog import CatalogBroken
 from ipsync.schedule import Nudge
 from tests.simulation.machine import Machine
+from tests.simulation.picture import LATEST, Ages, Picture, take
 
-LONGEST_REST: Duration = 2 * HOUR
+LONGEST_REST: Duration = 24 * HOUR
 _PICTURES_MOST = 256
-_EARLIEST, _LATEST = 1_700_000_000 * SECOND, 4_000_000_000 * SECOND
-
-_MEMBERS = (
-    "SELECT account_id, state, consent_epoch, failure, failures FROM account",
-    "SELECT account_id, visibility, total, pages, sweep_started_at, next_page FROM listing",
-    "SELECT backoff_step FROM budget",
-)
-_CONTENT = (
-    "SELECT document_id, account_id, state, absent_at, hidden_at, details_at FROM document",
-    "SELECT media, license, safety, visibility, modified_at, replaced_at FROM document",
-    "SELECT document_id, rendition, state, url, attempts FROM rendition",
-    "SELECT * FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
-    "SELECT request_id, gone_at, ended_at, is_kept_outside FROM removal_request",
-)
-"""Everything that a job may look at, but for instants that come."""
-
-_ONLY_CONTENT = frozenset({"expiry", "purge", "policy", "orphans"})
-"""Jobs that look at documents, files and removals alone; to be nudged for more would only be slower."""
-
-_AGEING = (
-    "SELECT verified_at, count(*) FROM document GROUP BY 1",
-    "SELECT stored_at, count(*) FROM rendition WHERE state = 'stored' GROUP BY 1",
-    "SELECT details_at, count(*) FROM document WHERE details_at IS NOT NULL GROUP BY 1",
-)
-_COMING = (
-    "SELECT next_try_at FROM rendition WHERE state IN ('wanted', 'failed')",
-    "SELECT erase_from FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
-    "SELECT next_try_at FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
-    "SELECT next_due_at FROM listing",
-    "SELECT next_check_at FROM account",
-    "SELECT retry_at FROM account",
-    "SELECT blocked_until FROM budget",
-)
-_OF_MEMBERS = 4
-"""The last of these are about members and the budget."""
-
-
-@dataclass
-class _Picture:
-    """What the catalog holds, and how many of its instants have come."""
-
-    version: int
-    members: int
-    content: int
-    instants: list[list[Instant]]
-    next_at: Instant = 0
-    come: tuple[int, ...] = ()
-
-    def at(self, now: Instant, *, only_content: bool) -> int:
-        """A number that is the same as long as a job has nothing else to find."""
-        if now >= self.next_at or not self.come:
-            places = [bisect_right(instants, now) for instants in self.instants]
-            self.come = tuple(places)
-            coming = [
-                instants[place] for instants, place in zip(self.instants, places, strict=True) if place < len(instants)
-            ]
-            self.next_at = min(coming, default=_LATEST)
-        members = (0, ()) if only_content else (self.members, self.come[-_OF_MEMBERS:])
-        return hash((self.content, self.come[:-_OF_MEMBERS], members))
+_EARLIEST = 1_700_000_000 * SECOND
 
 
 @dataclass
@@ -122,7 +65,7 @@ class Runner:
         measure: Callable[[], Any],
         on_fatal: Callable[[BaseException], None],
         *,
-        spans: Sequence[Duration],
+        ages: Ages,
         every_run: bool,
     ) -> None:
         """Take the job table.
@@ -134,7 +77,7 @@ class Runner:
             now: the lease clock.
             measure: what the daemon does every few seconds beside the jobs; gives an awaitable.
             on_fatal: told when the process must end.
-            spans: ages at which something becomes due: lease thresholds and times to live.
+            ages: at which something becomes due.
             every_run: leave nothing out.
         """
         self._loop = asyncio.get_running_loop()
@@ -144,10 +87,10 @@ class Runner:
         self._now = now
         self._measure = measure
         self._on_fatal = on_fatal
-        self._spans = spans
+        self._ages = ages
         self._every_run = every_run
         self._unnoticed = 0
-        self._picture: _Picture | None = None
+        self._picture: Picture | None = None
         self._measured_at = -MEASURED_EVERY
         self._stopped = False
         self.refusals = 0
@@ -179,7 +122,7 @@ class Runner:
         if job.running is not None:
             job.again = True
             return
-        if self._has_nothing(job):
+        if self._nothing_until(job) > self._now():
             self._remind(job)
             return
         job.running = self._loop.create_task(self._run(job), name=f"ipsync {name}")
@@ -194,33 +137,23 @@ class Runner:
         connection: Any = self._catalog._writing.connection.dbapi_connection
         return int(connection.total_changes)
 
-    def _seen(self, job: _Job) -> int:
-        """What a job would find now."""
+    def _seen(self, job: _Job) -> tuple[int, Instant]:
+        """What a job would find now, and when it would find something else."""
         version = self._version()
         if self._picture is None or self._picture.version != version:
-            self._picture = self._catalog._look(lambda connection: self._look(connection.connection.cursor(), version))
-        only_content = job.nudge.job in _ONLY_CONTENT
-        return hash((self._picture.at(self._now(), only_content=only_content), self._unnoticed))
+            self._picture = self._catalog._look(
+                lambda connection: take(connection.connection.cursor(), version, self._ages)
+            )
+        found, until = self._picture.at(self._now(), job.nudge.job)
+        return hash((found, self._unnoticed)), until
 
-    def _look(self, cursor: Any, version: int) -> _Picture:
-        members, content = (
-            hash(tuple(hash(tuple(cursor.execute(query).fetchall())) for query in queries))
-            for queries in (_MEMBERS, _CONTENT)
-        )
-        instants: list[list[Instant]] = []
-        for query in _AGEING:
-            since = cursor.execute(query).fetchall()
-            for span in self._spans:
-                instants.append(sorted(at + span for at, number in since for _ in range(number)))
-        for query in _COMING:
-            instants.append(sorted(row[0] for row in cursor.execute(query)))
-        return _Picture(version, members, content, instants)
-
-    def _has_nothing(self, job: _Job) -> bool:
-        if self._every_run or self._now() >= job.wakes_at:
-            return False
-        seen = self._seen(job)
-        return seen in job.nothing_in or seen == job.waits_in
+    def _nothing_until(self, job: _Job) -> Instant:
+        """Until when a job has nothing to do; an instant that has come when it may have something."""
+        now = self._now()
+        if self._every_run or now >= job.wakes_at:
+            return now
+        seen, until = self._seen(job)
+        return min(until, job.wakes_at) if seen in job.nothing_in or seen == job.waits_in else now
 
     async def _run(self, job: _Job) -> None:
         before, name, refusals = self._version(), job.nudge.job, self.refusals
@@ -235,7 +168,7 @@ class Runner:
             self.failures.append((name, error))
             return
         now = self._now()
-        coming = [instant for instant in _remembered_by(job.nudge.run) if instant > now]
+        coming = [instant for instant in _remembered_by(job.nudge.run, now) if instant > now]
         if self.refusals > refusals:
             coming += self._catalog._look(lambda connection: _budget_instants(connection.connection.cursor(), now))
         job.wakes_at = min([*coming, now + LONGEST_REST])
@@ -243,11 +176,11 @@ class Runner:
             await self._look_at_health()
             self._look_again()
         elif coming:
-            job.waits_in = self._seen(job)
+            job.waits_in, _ = self._seen(job)
         else:
             if len(job.nothing_in) >= _PICTURES_MOST:
                 job.nothing_in.clear()
-            job.nothing_in.add(self._seen(job))
+            job.nothing_in.add(self._seen(job)[0])
         for following in job.nudge.then:
             self.nudge(following)
 
@@ -273,12 +206,7 @@ class Runner:
     def _remind(self, job: _Job) -> None:
         if self._stopped or job.running is not None:
             return
-        earliest = self._machine.uptime + 1
-        if self._has_nothing(job):
-            picture = self._picture
-            assert picture is not None
-            wakes_at = min(picture.next_at, job.wakes_at)
-            earliest = max(earliest, self._machine.uptime + wakes_at - self._now())
+        earliest = self._machine.uptime + max(1, self._nothing_until(job) - self._now())
         moment = job.moment_from(earliest) / SECOND
         if job.timer is not None:
             if job.timer.when() == moment and not job.timer.cancelled():
@@ -305,17 +233,24 @@ def _budget_instants(cursor: Any, now: Instant) -> list[Instant]:
     return [max(now + 1, at + spans[window] - MAX_WAIT) for window, at in rows if at + spans[window] > now]
 
 
-def _remembered_by(run: Callable[..., Any]) -> set[Instant]:
+def _remembered_by(run: Callable[..., Any], now: Instant) -> set[Instant]:
     """Every instant that a job keeps in memory."""
+    job = getattr(run, "__self__", None)
+    if isinstance(job, Sync):  # its plan tells when to look at it again
+        return {job._planned.planner._next_at(now), *_instants_of(job._restraint)}
+    return _instants_of(job)
+
+
+def _instants_of(thing: object) -> set[Instant]:
     found: set[Instant] = set()
-    _collect(getattr(run, "__self__", None), found, 0)
+    _collect(thing, found, 0)
     return found
 
 
 def _collect(thing: Any, found: set[Instant], depth: int) -> None:
     if isinstance(thing, int):
-        if _EARLIEST < thing < _LATEST:
-            found.update((thing, thing + HOUR))
+        if _EARLIEST < thing < LATEST:
+            found.add(thing)
         return
     if depth > 3 or thing is None or isinstance(thing, str | bytes | float):
         return

@@ -29,7 +29,7 @@ from ipsync.simulator.members import Member
 from ipsync.simulator.world import World
 from tests.fakes.catalogs import fresh_database
 from tests.fakes.configuration import SECRETS, write_configuration
-from tests.simulation.life import Life, without_sockets
+from tests.simulation.life import Life, without_probes, without_sockets
 from tests.simulation.machine import Crash, Machine, VirtualLoop
 from tests.simulation.network import Line
 from tests.simulation.oracle import Broken, Oracle
@@ -37,6 +37,8 @@ from tests.simulation.oracle import Broken, Oracle
 T = TypeVar("T")
 
 YEAR: Duration = 365 * DAY
+PROBING = 1 / 8
+"""In how many stories listings are probed with what is left of the budget."""
 _LAST_EVENTS = 40
 
 CONFIGURATION = """
@@ -121,6 +123,7 @@ class Story:
         self.began_at = self.machine.now
         self.trace = hashlib.blake2b(digest_size=16)
         self.events: deque[str] = deque(maxlen=_LAST_EVENTS)
+        self.has_probes = self.chance.random() < PROBING
         self.world = World(self.chance.randrange(2, 4), 0, seed, now=lambda: self.machine.now)
         self.line = Line(self.machine, self.world, random.Random(seed + 1))
         self.settings = self._configured()
@@ -417,7 +420,11 @@ def play(seed: int, plan: Plan | None = None) -> Outcome:
     loop = VirtualLoop(story.machine)
     broken = ""
     try:
-        with story.machine.is_this_machine(), without_sockets(story.line):
+        with (
+            story.machine.is_this_machine(),
+            without_sockets(story.line),
+            without_probes(switched_off=not story.has_probes),
+        ):
             asyncio.set_event_loop(loop)
             try:
                 loop.run_until_complete(story.run())
