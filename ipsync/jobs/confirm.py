@@ -12,7 +12,7 @@ from ipsync.jobs.obligations import doubt_account
 from ipsync.jobs.restraint import Restraint, next_in_turn
 from ipsync.jobs.tripwires import Tripwires, sample_of
 from ipsync.policy.accounts import SERVED_STATES, Account, Grant
-from ipsync.policy.documents import Document, DocumentState
+from ipsync.policy.documents import Document, DocumentState, ListedDocument
 from ipsync.policy.entries import entry_bar, entry_of, is_entry, seen_again, speaks_for
 from ipsync.policy.instants import Instant
 from ipsync.policy.permission import bar, reason_for
@@ -20,7 +20,7 @@ from ipsync.policy.planner import ListingKey
 from ipsync.policy.planning import next_try
 from ipsync.policy.removals import Reason, Removal, Stage, confirmed
 from ipsync.policy.rules import Rules
-from ipsync.policy.sweeping import renews
+from ipsync.policy.sweeping import plan_new_version, renews
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import (
@@ -228,7 +228,7 @@ class Confirm:
             return self._settle(tx, removal.removal_id, reason, f"doc.get: {barred.value}")
         if not renews(document, seen.sent_at, rules.lease, now):
             return _Verdict.VOID
-        tx.update_documents([_seen_again(document, seen)])
+        self._keep_seen(tx, document, seen)
         tx.update_removals([replace(current, stage=Stage.WITHDRAWN)])
         return _Verdict.WITHDRAWN
 
@@ -250,6 +250,18 @@ class Confirm:
             if listing.kind is entry.kind:
                 tx.put_entry_listing(replace(listing, next_due_at=min(listing.next_due_at, now)))
         return _Verdict.WITHDRAWN
+
+    def _keep_seen(self, tx: Transaction, document: Document, seen: Seen) -> None:
+        """Let a document be LIVE again; where the answer shows a newer version, its files go as after a sweep."""
+        item = ListedDocument(seen.document_id, seen.facts, seen.files)
+        files = tx.renditions([seen.document_id]).get(seen.document_id, [])
+        plan = plan_new_version(item, document, files, self._rules.view, self._rules.lease, self._clock.now())
+        if plan is None:
+            tx.update_documents([_seen_again(document, seen)])
+            return
+        tx.update_documents([_seen_again(entry, seen) for entry in plan.updated])
+        tx.put_renditions(plan.renditions)
+        tx.add_removals(plan.removals)
 
     def _settle(self, tx: Transaction, removal_id: int, reason: Reason, evidence: str) -> _Verdict:
         current = tx.removal(removal_id)

@@ -243,6 +243,39 @@ def _compare_files(
         plan.renditions += [replace(known[name], state=RenditionState.ERASING) for name in sorted(unwanted)]
 
 
+def plan_new_version(
+    item: ListedDocument,
+    document: Document,
+    files: Sequence[Rendition],
+    view: PermittedView,
+    lease: Lease,
+    now: Instant,
+) -> PagePlan | None:
+    """What an answer about a single document means for its files: None where it shows the version we have.
+
+    Whoever renews a lease by such an answer has to ask this: where listings leave a document out, and only
+    questions about it are answered, nothing else would ever tell that its file was replaced.
+
+    Args:
+        item: what the answer said. What it left out proves nothing.
+        document: as it was before.
+        files: all we know of it.
+        view: what policy allows.
+        lease: the thresholds.
+        now: the lease clock.
+
+    Returns:
+        The document with the facts of its new version, what happens to its files, and what is owed for it.
+    """
+    if item.facts.replaced_at is None:
+        item = replace(item, facts=replace(item.facts, replaced_at=document.facts.replaced_at))
+    if not is_new_version(document.facts, item.facts):
+        return None
+    plan = PagePlan(updated=[replace(_with_details_outdated(document, item.facts), facts=item.facts)])
+    _compare_files(plan, item, document, files, view, lease, now)
+    return plan
+
+
 def _is_going(rendition: Rendition) -> bool:
     return rendition.state is RenditionState.ERASING
 

@@ -7,10 +7,11 @@ import pytest
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
-from ipsync.policy.removals import Reason, Stage
+from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.ports.source import KeyRefused, Lane, Later, Malformed, QuotaReached, Refused, SourceFailure
+from ipsync.ports.store import ContentKey
 from tests.fakes.source import Asked
-from tests.jobs.household import Household, at_once
+from tests.jobs.household import Household, at_once, content_of
 
 
 async def suspected(house: Household, account_id: int, documents: int) -> list[int]:
@@ -59,6 +60,26 @@ async def test_what_our_configuration_bars_meanwhile_is_not_the_owners_doing(hou
     house.configure_view(licenses=frozenset({3}))
     await house.confirm()
     assert house.removal(mine[0]).reason is Reason.POLICY_CHANGE
+
+
+async def test_F13_a_file_that_was_replaced_goes_though_only_the_question_about_it_is_answered(
+    house: Household,
+) -> None:
+    """Listings that leave a document out say nothing of its new file; what renews its lease must."""
+    mine = await house.member(7, 1)
+    await house.mirror()
+    house.source.replace(mine[0])
+    house.source.unlisted |= set(mine)
+    await house.sync()
+    assert (await house.confirm()).withdrawn == 1
+    assert house.served() == set(mine)
+    assert house.served_files() == set()
+    await house.purge()
+    assert house.on_disk() == set()
+    removal = house.removals(mine[0])[-1]
+    assert (removal.reason, removal.scope, removal.files_erased) == (Reason.REPLACED, Scope.FILES, 2)
+    await house.fetch()
+    assert house.store.open(ContentKey(7, mine[0], "240")).read() == content_of(mine[0], 2, "240")
 
 
 async def test_the_nearest_deadline_is_asked_about_first_whosever_it_is(house: Household) -> None:

@@ -124,7 +124,7 @@ class Life:
             self._measure,
             self._fail,
             ages=Ages(
-                of_leases=(lease.recheck_age, lease.serve_age, lease.erase_age, lease.gone_age, lease.window),
+                of_leases=(lease.serve_age, lease.erase_age),
                 of_copies=tuple({ttl.metadata, ttl.thumbnail, ttl.media, ttl.original}),
             ),
             every_run=self._every_run,

@@ -54,6 +54,9 @@ LOOKED_AT: dict[str, tuple[str, ...]] = {
     "details": ("documents", "detailed", *_ASKING),
     "confirm": ("documents", "removals", "removal tries", "verified", *_ASKING),
     "grants": ("checks", *_ASKING),
+    "feed": (),
+    "history": ("budget",),
+    "audit": (*CONTENT, "verified", "erasing"),
     "admission": ("documents", "listings", "budget", *_ASKING),
 }
 """What jobs look at that do not look at everything."""
@@ -91,25 +94,26 @@ class Picture:
     version: int
     content: dict[str, int]
     instants: dict[str, list[Instant]]
-    _come: dict[str, tuple[Instant, int]] = field(default_factory=dict)
+    _seen: dict[str, tuple[int, Instant]] = field(default_factory=dict)
 
     def at(self, now: Instant, job: str) -> tuple[int, Instant]:
         """A number that stays as long as a job has nothing else to find, and the instant at which it will not."""
+        held = self._seen.get(job)
+        if held is not None and now < held[1]:
+            return held
         seen: list[int] = []
         next_at = LATEST
         for name in LOOKED_AT.get(job, _EVERYTHING):
             if name in self.content:
                 seen.append(self.content[name])
                 continue
-            until, place = self._come.get(name, (now, 0))
-            if now >= until:
-                instants = self.instants[name]
-                place = bisect_right(instants, now)
-                until = instants[place] if place < len(instants) else LATEST
-                self._come[name] = until, place
+            instants = self.instants[name]
+            place = bisect_right(instants, now)
             seen.append(place)
-            next_at = min(next_at, until)
-        return hash(tuple(seen)), next_at
+            if place < len(instants) and instants[place] < next_at:
+                next_at = instants[place]
+        self._seen[job] = found = hash(tuple(seen)), next_at
+        return found
 
 
 def take(cursor: Any, version: int, ages: Ages) -> Picture:

@@ -9,6 +9,7 @@ left out, and the story must be the same.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from ipsync.catalog import SqliteCatalog
@@ -16,6 +17,8 @@ from ipsync.ipernity.gate import MAX_WAIT
 from ipsync.jobs.sync import Sync
 from ipsync.policy.budget import SEND_SLACK, WINDOWS
 from ipsync.policy.instants import HOUR, MINUTE, SECOND, Duration, Instant
+from ipsync.policy.lease import Lease
+from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogBroken
 from ipsync.schedule import Nudge
 from tests.simulation.machine import Machine
@@ -247,23 +250,35 @@ def _instants_of(thing: object) -> set[Instant]:
     return found
 
 
-def _collect(thing: Any, found: set[Instant], depth: int) -> None:
-    if isinstance(thing, int):
-        if _EARLIEST < thing < LATEST:
-            found.add(thing)
+def _collect(thing: object, found: set[Instant], depth: int) -> None:
+    kind = type(thing)
+    if kind is int:
+        if _EARLIEST < thing < LATEST:  # type: ignore[operator]  # reason: it is a whole number
+            found.add(thing)  # type: ignore[arg-type]  # reason: as above
+    elif depth > 3:
         return
-    if depth > 3 or thing is None or isinstance(thing, str | bytes | float):
-        return
-    if isinstance(thing, dict):
+    elif isinstance(thing, dict):
         for value in thing.values():
             _collect(value, found, depth + 1)
-    elif type(thing).__module__.startswith(("ipsync.jobs", "ipsync.policy")):
-        names = getattr(thing, "__dict__", None) or {
-            name: getattr(thing, name, None) for name in getattr(type(thing), "__slots__", ())
-        }
-        for value in names.values():
+    elif _is_work(kind):
+        slots = _slots_of(kind)
+        values = vars(thing).values() if slots is None else [getattr(thing, name, None) for name in slots]
+        for value in values:
             _collect(value, found, depth + 1)
 
+
+@cache
+def _is_work(kind: type) -> bool:
+    return kind.__module__.startswith(("ipsync.jobs", "ipsync.policy")) and kind not in _SETTLED
+
+
+@cache
+def _slots_of(kind: type) -> tuple[str, ...] | None:
+    return getattr(kind, "__slots__", None) if getattr(kind, "__dictoffset__", 0) == 0 else None
+
+
+_SETTLED = (Rules, Lease)
+"""What holds no instants."""
 
 MEASURED_EVERY: Duration = MINUTE // 4
 """How often the daemon looks at its own health (`ipsync.daemon`)."""
