@@ -22,8 +22,7 @@ from ipsync.ports.source import QuotaReached
 from ipsync.ports.store import ContentKey
 from ipsync.settings import Settings
 from ipsync.store.names import read_key, read_partial
-from ipsync.web.showing import Held, may_show
-from ipsync.web.showing import _held as held_by
+from ipsync.web.showing import Held, may_show, read_held
 from tests.simulation.machine import Crash, Machine
 from tests.simulation.network import Line, SimulatedMedia, SimulatedTransport
 from tests.simulation.picture import Ages
@@ -227,7 +226,7 @@ class Life:
             return {}
         now, rules = self.now(), self.works.rules
         ids = self.base.catalog.read_now(lambda view: [entry.document_id for entry in view.documents_after(0, 100_000)])
-        held = self.base.catalog.read_now(lambda view: held_by(view, ids))
+        held = self.base.catalog.read_now(lambda view: read_held(view, ids))
         return {number: entry for number, entry in held.items() if may_show(entry, rules, now)}
 
 
