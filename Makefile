@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help demo test check bench api ops crash faces sim soak plant coverage mutants format lock clean
+.PHONY: help docs demo test check bench api ops crash faces sim soak plant coverage mutants format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make api       what strangers send: schemathesis on the whole API (SEED=7: the same again)'
 	@echo 'make ops       what is promised to operators, on this machine: Prometheus, packages (PARTS="prometheus")'
 	@echo 'make faces     each journey through the pages in Chromium, with axe and pictures (ONLY=connect: those; PICTURES=: none)'
+	@echo 'make docs      the documentation as pages, with references made from the code'
 	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
 	@echo 'make sim       the whole daemon on virtual time, whatever happens (SEED=7: one story; YEARS=2: so many)'
 	@echo 'make soak      the same for 50 years and more; the next run goes on with other stories'
@@ -33,6 +34,11 @@ help:
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/ipsync demo --once
+
+# Every warning is an error; the references in it are made from the code.
+docs: $(VENV)/docs.stamp
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --quiet
+	@echo 'build/site/index.html'
 
 # Half of the tests' time is waiting: for disks, for windows to end. So twice as many processes as cores.
 # pytest comes last, so that its closing line is the last line.
@@ -103,6 +109,7 @@ lock: $(VENV)/dev.stamp
 		-c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra speed -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) requirements/docs.in -c requirements/dev.txt -o requirements/docs.txt
 	@! grep -nE '://|index-url|find-links' requirements/*.txt
 
 clean:
@@ -121,6 +128,10 @@ $(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(BIN)/python
 	@echo 'Setting up $(VENV); the first time this takes a minute.'
 	$(PIP) install --require-hashes -r requirements/demo.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/docs.stamp: requirements/docs.txt $(VENV)/dev.stamp
+	$(PIP) install --require-hashes -r requirements/docs.txt
 	@touch $@
 
 # Everything of demo.txt is in dev.txt.
