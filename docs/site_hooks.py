@@ -94,11 +94,11 @@ def _commands() -> str:
 def _metrics() -> str:
     from ipsync.telemetry import Metrics
 
-    rows = [
-        f"| `{family.name}{'_total' if family.type == 'counter' else ''}` | {family.type} | {_escaped(family.documentation)} |"
-        for family in Metrics().registry.collect()
-        if family.name.startswith("ipsync_")
-    ]
+    rows = []
+    for family in Metrics().registry.collect():
+        if family.name.startswith("ipsync_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            rows.append(f"| `{name}` | {family.type} | {_escaped(family.documentation)} |")
     return "\n".join(["# Metrics", "", "| name | type | meaning |", "|---|---|---|", *rows, ""])
 
 
