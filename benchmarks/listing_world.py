@@ -226,6 +226,24 @@ class VirtualMirror:
                 following = self._happenings[0][0] if self._happenings else until
                 self._pass(max(self.now + 1, min(step.until, following, until)))
 
+    def run_in_bursts(self, until: Instant, requests_per_hour: float) -> None:
+        """Let time pass as mirrors usually do, without a planner: each listing is read whole, one after the other.
+
+        What such a reading did not name is given up. Between two listings there is a pause that keeps the budget.
+        """
+        interval = round(HOUR / requests_per_hour)
+        while self.now < until:
+            for key, truth in self.truth.items():
+                began, copies = self.now, self.copies[key]
+                pages = pages_of(len(truth.posted))
+                for page in range(1, pages + 1):
+                    self._pass(self.now + ANSWER_TIME // 2)
+                    self._renew(copies, page, truth.page(page), self.now)
+                    self.counts.reads[Purpose.LEASE] += 1
+                    self._pass(self.now + ANSWER_TIME // 2)
+                self._hide(key, (), [posted for posted, verified in copies.verified.items() if verified < began])
+                self._pass(max(self.now, began + pages * interval))
+
     def _pass(self, until: Instant) -> None:
         while self._happenings and self._happenings[0][0] <= until:
             at, _, happening = heappop(self._happenings)
