@@ -63,7 +63,7 @@ async def _measure(place: Path, documents: int) -> tuple[float, float, float, fl
         for first in range(1, documents + 1, _BATCH):
             batch = range(first, min(first + _BATCH, documents + 1))
             _fill(account, batch)
-            await _record(works, batch)
+            await record(works, batch)
         os.sync()
         hidden, owed = await _ask(works, documents)
         began = time.perf_counter()
@@ -132,7 +132,8 @@ def _sync(directory: Path) -> None:
     os.close(descriptor)
 
 
-async def _record(works: Works, document_ids: range) -> None:
+async def record(works: Works, document_ids: range) -> None:
+    """Write documents of one account down, each with the row of a small file."""
     now = works.base.clock.now()
     made, files = [], []
     for document_id in document_ids:

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal_column, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from ipsync.catalog.documents import DocumentReading, DocumentWriting
 from ipsync.catalog.dooming import AccountDooming
@@ -11,13 +12,22 @@ from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import AnyRow
 from ipsync.catalog.removals import OPEN
 from ipsync.catalog.renditions import HELD
-from ipsync.catalog.sqlite import by_index, in_numbers, numbers, one_of, upsert
+from ipsync.catalog.sqlite import by_index, in_numbers, numbers, one_of, unindexed, upsert
 from ipsync.catalog.tables import METADATA, OPEN_REQUESTS, REQUESTS_NOT_OUTSIDE, table
 from ipsync.policy.documents import Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason, Scope, Stage
-from ipsync.policy.requests import CERTIFICATE, Ending, Holding, RemovalRequest, RequestScope, Subject, Words
+from ipsync.policy.requests import (
+    CERTIFICATE,
+    Ending,
+    Holding,
+    RemovalRequest,
+    RequestScope,
+    Subject,
+    Words,
+    deadline,
+)
 
 _REQUEST = table("removal_request")
 _WORDS = table("removal_request_words")
@@ -114,6 +124,54 @@ _UNSAFE_FROM_NOW = (
         _REMOVAL.c.detected_at == bindparam("at"),
     )
     .values(first_unsafe_at=bindparam("at"), certificate=bindparam("evidence"))
+)
+_ASKED_FOR = exists().where(_TOMBSTONE.c.document_id == _DOCUMENT.c.document_id, _TOMBSTONE.c.stands == 1)
+_HELD_OF_DOCUMENT = (
+    _RENDITION.c.document_id == _DOCUMENT.c.document_id,
+    unindexed(_RENDITION.c.state).in_(HELD),
+)
+_COUNTED = {
+    "held_files": select(func.count()).where(*_HELD_OF_DOCUMENT).scalar_subquery(),
+    "held_bytes": select(func.coalesce(func.sum(_RENDITION.c.size_bytes), 0))
+    .where(*_HELD_OF_DOCUMENT)
+    .scalar_subquery(),
+}
+_OF_EVERY_DOCUMENT = {
+    "scope": literal_column(f"'{RequestScope.DOCUMENT.value}'"),
+    "subject_id": _DOCUMENT.c.document_id,
+    "account_id": _DOCUMENT.c.account_id,
+    "received_at": bindparam("now"),
+    "hidden_at": bindparam("now"),
+    "erase_by": bindparam("erase_by"),
+    "held_documents": literal_column("1"),
+    **_COUNTED,
+    "consent_epoch": literal_column("0"),
+    "ended_by": literal_column("''"),
+    "is_kept_outside": literal_column("0"),
+}
+_EVERY_DOCUMENT = by_index(select(_DOCUMENT.c.document_id), _DOCUMENT, "document_by_account").where(
+    _DOCUMENT.c.account_id == bindparam("of_account"), ~_ASKED_FOR
+)
+_REQUEST_EVERY = insert(_REQUEST).from_select(
+    list(_OF_EVERY_DOCUMENT), _EVERY_DOCUMENT.with_only_columns(*_OF_EVERY_DOCUMENT.values())
+)
+_stand = sqlite_insert(_TOMBSTONE).from_select(
+    ["document_id", "account_id", "reason", "since", "stands"],
+    _EVERY_DOCUMENT.with_only_columns(
+        _DOCUMENT.c.document_id,
+        _DOCUMENT.c.account_id,
+        literal_column(f"'{Reason.OWNER_REQUEST.value}'"),
+        bindparam("now"),
+        literal_column("1"),
+    ),
+)
+_STAND_EVERY = _stand.on_conflict_do_update(
+    index_elements=[_TOMBSTONE.c.document_id],
+    set_={
+        "reason": _stand.excluded.reason,
+        "since": func.max(_TOMBSTONE.c.since, _stand.excluded.since),
+        "stands": 1,
+    },
 )
 _LIFT = (
     update(_TOMBSTONE)
@@ -220,6 +278,13 @@ class RequestWriting(RequestReading, DocumentWriting, AccountDooming):
         documents = self.doom_account(account_id, Reason.OWNER_REQUEST, now, lease)
         self._do(_UNSAFE_FROM_NOW, of_account=account_id, at=now, evidence=CERTIFICATE)
         return documents
+
+    def request_every_document(self, account_id: int, now: Instant, lease: Lease) -> int:
+        """Put a request for each document of an account on record, doom all of them, and let none of them come back."""
+        asked = self._do(_REQUEST_EVERY, of_account=account_id, now=now, erase_by=deadline(now, lease))
+        self._do(_STAND_EVERY, of_account=account_id, now=now)
+        self.doom_account_by_request(account_id, now, lease)
+        return asked
 
     def lift_tombstone(self, document_id: int, since: Instant) -> None:
         """Let a standing tombstone stand no more; answers sent after `since` may bring the document back."""

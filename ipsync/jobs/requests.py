@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ipsync.jobs.every_document import ask_for_every_document
 from ipsync.jobs.obligations import forget_member
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import AccountState
@@ -139,8 +138,9 @@ class Requests:
             CatalogFailure: nothing happened.
         """
         await self._quietly(self._tombstones.replay)
-        ask = partial(ask_for_every_document, account_id=account_id, now=self._clock.now(), lease=self._rules.lease)
-        asked = await self._catalog.write(ask)
+        now = self._clock.now()
+        # One transaction: whatever happens afterwards, all of them are hidden, owed to erasure, and stay away (I4).
+        asked = await self._catalog.write(lambda tx: tx.request_every_document(account_id, now, self._rules.lease))
         await self._quietly(self._tombstones.keep)
         _log.info(Event.REMOVAL_REQUESTED, "A member asked for all copies to go; they are hidden.", documents=asked)
         return asked

@@ -80,6 +80,14 @@ class RequestChanges(RequestView, Protocol):
         """As `doom_account` for an owner's request that came now: unsafe from now on. Returns how many documents."""
         ...
 
+    def request_every_document(self, account_id: int, now: Instant, lease: Lease) -> int:
+        """Put a request for each document of an account on record, doom all of them, and let none of them come back.
+
+        For a member who goes on being connected, in a few statements however many there are. A document that its
+        owner asked for before gets no second request. Returns for how many documents.
+        """
+        ...
+
     def lift_tombstone(self, document_id: int, since: Instant) -> None:
         """Let a standing tombstone stand no more; answers sent after `since` may bring the document back."""
         ...

@@ -151,6 +151,11 @@ async def style(request: web.Request) -> web.StreamResponse:
     return web.Response(body=request.app[STYLE].text, headers=headers)
 
 
+async def home(request: web.Request) -> web.StreamResponse:
+    """`GET /`: on to the first page there is."""
+    return see_other(request, _navigation(request)[0][0])
+
+
 def routes() -> list[web.RouteDef]:
     """What every page needs."""
-    return [web.get("/static/style.css", style, name="static")]
+    return [web.get("/", home, name="home"), web.get("/static/style.css", style, name="static")]

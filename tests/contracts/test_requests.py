@@ -164,6 +164,35 @@ async def test_T11_an_accounts_request_is_unsafe_from_now_on(catalog: Catalog) -
     assert {entry.state for entry in documents.values()} == {DocumentState.DOOMED}
 
 
+async def test_T11_I4_every_document_of_an_account_is_asked_for_at_once(catalog: Catalog) -> None:
+    doomed = a_document(7, state=DocumentState.DOOMED, hidden_at=NOW - 5)
+    await catalog.write(lambda tx: tx.add_documents([a_document(5), a_document(6), doomed, a_document(8, 2)]))
+    files = [a_stored_rendition(5), a_stored_rendition(5, "original"), a_rendition(6)]
+    await catalog.write(lambda tx: tx.put_renditions(files))
+    stones = [Tombstone(5, 1, "unshared", NOW - 9), Tombstone(7, 1, "owner-request", NOW - 5, stands=True)]
+    await catalog.write(lambda tx: tx.put_tombstones(stones))
+
+    assert await catalog.write(lambda tx: tx.request_every_document(1, NOW, LEASE)) == 2
+    # The same as if the owner had named one by one; who asked before asked once.
+    assert await catalog.read(lambda view: view.removal_requests()) == [
+        replace(new_request(Subject(RequestScope.DOCUMENT, number, 1), held, 0, NOW, LEASE), request_id=request_id)
+        for request_id, number, held in ((1, 5, Holding(1, 2, 2000)), (2, 6, Holding(1, 0, 0)))
+    ]
+    found = await catalog.read(lambda view: view.documents([5, 6, 7, 8]))
+    assert [found[number].state for number in (5, 6, 7, 8)] == [DocumentState.DOOMED] * 3 + [DocumentState.LIVE]
+    removals = {entry.document_id: entry for entry in await catalog.read(lambda view: view.removals())}
+    assert {removals[number].reason for number in (5, 6)} == {Reason.OWNER_REQUEST}
+    assert 8 not in removals
+    standing = await catalog.read(lambda view: view.tombstones([5, 6, 7, 8]))
+    assert {number: (stone.stands, stone.since) for number, stone in standing.items()} == {
+        5: (True, NOW),
+        6: (True, NOW),
+        7: (True, NOW - 5),
+    }
+    assert await catalog.write(lambda tx: tx.request_every_document(1, NOW + 1, LEASE)) == 0
+    assert await catalog.write(lambda tx: tx.request_every_document(9, NOW, LEASE)) == 0
+
+
 async def test_a_lifted_tombstone_stands_no_more(catalog: Catalog) -> None:
     stones = [Tombstone(number, 1, "owner-request", NOW, stands=True) for number in (5, 6)]
     await catalog.write(lambda tx: tx.put_tombstones(stones))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ipsync.jobs.accounts import AccountRefusedError
+from ipsync.jobs.accounts import AccountRefusedError, Recognized
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import HOUR
@@ -160,3 +160,53 @@ async def test_a_removed_account_may_be_removed_again(house: Household) -> None:
     assert isinstance(house.store, MemoryStore)
     assert not house.on_disk()
     assert await house.accounts.remove(7) == 0
+
+
+async def test_T12_T14_who_only_signs_in_is_recognized_and_not_taken_in(house: Household) -> None:
+    house.source.add_account(7)
+    assert "perm_doc=read" in house.accounts.authorize_url()
+    assert "frob" not in house.accounts.authorize_url()
+    frob = await house.source.frob()
+    with pytest.raises(FrobUnused):
+        await house.accounts.recognize(frob)
+    house.source.approve(frob, 7, {"doc": "read"})
+    assert await house.accounts.recognize(frob) == Recognized(7, is_member=False)
+    assert house.catalog.read_now(lambda view: (view.accounts(), view.grant(7), view.consents(7))) == ([], None, [])
+
+
+async def signs_in(house: Household, account_id: int, permissions: dict[str, str]) -> Recognized:
+    frob = await house.source.frob()
+    house.source.approve(frob, account_id, permissions)
+    return await house.accounts.recognize(frob)
+
+
+async def test_T15_who_signs_in_again_renews_the_grant_and_nothing_else(house: Household) -> None:
+    (mine,) = await house.member(7, 1)
+    await house.mirror()
+    await house.accounts.pause(7)
+    old = house.catalog.read_now(lambda view: view.grant(7))
+    house.source.revoke(7)
+    assert await signs_in(house, 7, {"doc": "read"}) == Recognized(7, is_member=True)
+    new = house.catalog.read_now(lambda view: view.grant(7))
+    assert old is not None
+    assert new is not None
+    assert new.token != old.token
+    assert house.account_state(7) is AccountState.PAUSED
+    assert house.served() == {mine}
+    consents = house.catalog.read_now(lambda view: view.consents(7))
+    assert [(entry.consent_epoch, entry.ended_reason) for entry in consents] == [(1, "replaced"), (2, "")]
+
+
+async def test_T13_a_grant_that_lacks_something_replaces_none(house: Household) -> None:
+    await house.member(7, 1)
+    old = house.catalog.read_now(lambda view: view.grant(7))
+    assert (await signs_in(house, 7, {"blog": "read"})).is_member
+    assert house.catalog.read_now(lambda view: view.grant(7)) == old
+
+
+async def test_who_left_is_a_stranger(house: Household) -> None:
+    await house.member(7, 1)
+    await house.accounts.remove(7)
+    assert await signs_in(house, 7, {"doc": "read"}) == Recognized(7, is_member=False)
+    assert house.account_state(7) is AccountState.REMOVED
+    assert house.catalog.read_now(lambda view: view.grant(7)) is None

@@ -513,3 +513,36 @@ async def test_F4_a_disk_that_fails_then_is_not_passed_over(house: Household, mo
     with pytest.raises(CatalogBroken):
         await house.requests.file(account(1), NO_WORDS)
     assert house.served() == set()
+
+
+async def test_T11_I4_who_asks_for_all_copies_goes_on_being_connected(house: Household) -> None:
+    mine, others = await house.member(1, documents=3), await house.member(2, documents=2)
+    await house.mirror()
+    await file(house, document(mine[0]))
+    house.passes(SECOND)
+    assert await house.requests.file_all(1) == 2
+    assert house.served() == set(others)
+    await house.tick()
+    assert house.on_disk() == set(others)
+    assert house.account_state(1) is AccountState.ACTIVE
+    assert all(request(house, number).gone_at for number in (1, 2, 3))
+    # What comes later is copied; what was asked for is not, whatever is read.
+    new = house.source.add_document(1)
+    house.passes(HOUR)
+    await house.mirror()
+    assert house.served() == {*others, new}
+    assert await house.requests.file_all(1) == 1
+    # Each can be taken back by itself.
+    await house.requests.withdraw(2)
+    house.passes(HOUR)
+    await house.mirror()
+    assert house.served() == {*others, mine[1]}
+
+
+async def test_F28_all_copies_stay_away_though_an_older_database_is_put_back(house: Household) -> None:
+    mine = await house.member(1, documents=2)
+    await house.mirror()
+    house.passes(SECOND)
+    await house.requests.file_all(1)
+    outside = house.outside.read()
+    assert {(entry.subject.subject_id, entry.stands) for entry in outside.tombstones} == {(one, True) for one in mine}

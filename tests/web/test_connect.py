@@ -34,6 +34,12 @@ async def test_T12_T13_T16_the_page_says_what_connecting_means(new_wall):
     assert f"form-action 'self' {new_wall.site.simulator.base_url};" in page.headers["Content-Security-Policy"]
 
 
+async def test_the_bare_address_leads_to_the_first_page(new_wall, shown, client):
+    assert (await new_wall.browser().get("/")).location == "/connect"
+    async with client.session.get(f"{client.address}/", allow_redirects=False) as answer:
+        assert answer.headers["Location"] != "/connect"
+
+
 async def test_T14_a_member_connects_by_ipernitys_own_page(new_wall):
     browser = new_wall.browser()
     begun = await browser.press("/connect", "/connect")
