@@ -156,9 +156,8 @@ class Works:
         self.leave = Leave(catalog, base.store, self.tombstones, self.purge, self.orphans, clock, rules)
         self.drill = DrillRun(catalog, base.store, (self.sync, self.confirm, self.purge, self.media), clock, rules)
         settings = self.settings
-        self.notices = Notices(
-            catalog, clock, channels_of(settings, os.environ), settings.operator.application, settings.status_link
-        )
+        channels = channels_of(settings, os.environ, clock.now, settings.user_agent(ipsync.__version__))
+        self.notices = Notices(catalog, clock, channels, settings.operator.application, settings.status_link)
         senses = Senses(
             self._spending, lambda: rooms_of(settings.store.path, settings.database.path), base.clock.behind
         )

@@ -28,6 +28,7 @@ _SECRET_VARIABLES = (
     "IPSYNC_ADMIN_TOKEN",
     "IPSYNC_STATE_KEY",
     "IPSYNC_SMTP_PASSWORD",
+    "IPSYNC_WEBHOOK_SECRET",
 )
 _PARAMETERS = re.compile(
     r"\b(auth_token|api_sig|api_key|frob|token|secret)(=|%3D|\"?: *\"?)[^\s&\"',;)]+", re.IGNORECASE

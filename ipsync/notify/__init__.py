@@ -8,5 +8,6 @@ from ipsync.notify.channels import channels_of
 from ipsync.notify.command import CommandChannel
 from ipsync.notify.messenger import HttpMessenger
 from ipsync.notify.smtp import MailChannel, MailServer
+from ipsync.notify.webhook import WebhookChannel
 
-__all__ = ["CommandChannel", "HttpMessenger", "MailChannel", "MailServer", "channels_of"]
+__all__ = ["CommandChannel", "HttpMessenger", "MailChannel", "MailServer", "WebhookChannel", "channels_of"]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from ipsync.policy.addresses import read_hook_address
 from ipsync.settings import addresses, units
 from ipsync.settings.problems import Unfit, shown
 from ipsync.settings.section import Section
@@ -42,6 +43,15 @@ def _read_user(value: object) -> str:
     return "" if value == "" else units.read_line(value)
 
 
+def _read_hook(value: object) -> str:
+    if value == "":
+        return ""
+    try:
+        return read_hook_address(units.read_line(value))
+    except ValueError as wrong:
+        raise Unfit("is no address that notices may be sent to", str(wrong)) from None
+
+
 def _read_command(value: object) -> tuple[str, ...]:
     remedy = 'write a list: the program, then its arguments, e.g. ["/usr/local/bin/tell-me", "--urgent"]'
     if isinstance(value, str):
@@ -77,6 +87,10 @@ class Notify(Section):
     mail_to: Annotated[tuple[str, ...], BeforeValidator(_read_mails), units.Unit("list of mail addresses", list)] = (
         Field(default=(), description="the addresses that mails go to")
     )
+    webhook_url: Annotated[str, BeforeValidator(_read_hook), units.URL] = Field(
+        default="",
+        description="a web address that is told in JSON, signed with the secret webhook_secret; https, or this machine",
+    )
     command: Annotated[tuple[str, ...], BeforeValidator(_read_command), units.Unit("list of texts", list)] = Field(
         default=(),
         description="a program and its arguments, started without a shell for each notice, with the text on its "
@@ -92,3 +106,9 @@ class Notify(Section):
     def is_local_mail(self) -> bool:
         """Whether the mail server is on this machine."""
         return addresses.is_loopback(self.smtp_host)
+
+    @property
+    def secrets_needed(self) -> tuple[str, ...]:
+        """Secrets without which nobody can be told."""
+        wanted = {"smtp_password": self.smtp_user, "webhook_secret": self.webhook_url}
+        return tuple(name for name, setting in wanted.items() if setting)

@@ -111,8 +111,8 @@ def _read(file: Path, environ: Mapping[str, str], overrides: Mapping[str, object
     secret_files = reading.sections.get("secret_files")
     files = {} if secret_files is None else {key[: -len("_file")]: path for key, path in secret_files if path}
     notify = reading.sections.get("notify")
-    if notify is not None and notify.smtp_user and set(needs) >= set(SECRET_NAMES):
-        needs = (*needs, "smtp_password")
+    if notify is not None and set(needs) >= set(SECRET_NAMES):
+        needs = (*needs, *notify.secrets_needed)
     reading.secrets, problems = find_secrets(files, environ, str(file), needs)
     reading.problems += problems
     reading.problems += findings(reading.sections, file)

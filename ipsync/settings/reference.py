@@ -31,12 +31,14 @@ EXAMPLES: dict[str, Any] = {
     "notify.smtp_user": "ipsync",
     "notify.mail_from": "ipsync@example.org",
     "notify.mail_to": ["operator@example.org"],
+    "notify.webhook_url": "https://hooks.example.org/ipsync",
     "notify.command": ["/usr/local/bin/tell-me", "--incident"],
     "secrets.api_key_file": "secrets/api_key",
     "secrets.api_secret_file": "secrets/api_secret",
     "secrets.admin_token_file": "secrets/admin_token",
     "secrets.state_key_file": "secrets/state_key",
     "secrets.smtp_password_file": "secrets/smtp_password",
+    "secrets.webhook_secret_file": "secrets/webhook_secret",
 }
 """What the example shows where there is no default."""
 

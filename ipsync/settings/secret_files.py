@@ -29,3 +29,6 @@ class SecretFiles(Section):
     smtp_password_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
         default=None, description="signs in at the mail server, with notify.smtp_user"
     )
+    webhook_secret_file: Annotated[Path | None, _SECRET_FILE, units.PATH] = Field(
+        default=None, description="signs what is sent to notify.webhook_url; whsec_ and base64"
+    )

@@ -21,6 +21,7 @@ from ipsync.settings.problems import Problem, Unfit
 LONGEST_SECRET_BYTES = 4096
 KEY_BYTES = 32
 _HEX_KEY = re.compile(r"[0-9a-fA-F]{64}")
+_HOOK_SECRET = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4}){6,16}")
 _BEARER = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _FEWEST_DIFFERENT_CHARACTERS = 10
 
@@ -92,6 +93,7 @@ class Secrets:
         admin_token: opens /v1 and /media to the operator.
         state_key: encrypts the members' tokens at rest.
         smtp_password: signs in at the mail server.
+        webhook_secret: signs what is sent to notify.webhook_url.
     """
 
     api_key: Secret
@@ -99,10 +101,18 @@ class Secrets:
     admin_token: Secret
     state_key: Secret
     smtp_password: Secret
+    webhook_secret: Secret
 
     def all(self) -> tuple[Secret, ...]:
         """Every secret, e.g. for redaction."""
-        return (self.api_key, self.api_secret, self.admin_token, self.state_key, self.smtp_password)
+        return (
+            self.api_key,
+            self.api_secret,
+            self.admin_token,
+            self.state_key,
+            self.smtp_password,
+            self.webhook_secret,
+        )
 
     def state_key_bytes(self) -> bytes:
         """Give the key material of `state_key`: 32 bytes where it is hex or base64, else its text as UTF-8.
@@ -116,7 +126,7 @@ class Secrets:
 SECRET_NAMES = ("api_key", "api_secret", "admin_token", "state_key")
 """Those without which the daemon cannot run."""
 
-EXTRA_SECRET_NAMES = ("smtp_password",)
+EXTRA_SECRET_NAMES = ("smtp_password", "webhook_secret")
 """Those that single settings ask for."""
 
 
@@ -165,6 +175,11 @@ def _fit_state_key(text: str) -> None:
         )
 
 
+def _fit_hook_secret(text: str) -> None:
+    if not _HOOK_SECRET.fullmatch(text):
+        raise Unfit("is not whsec_ and base64", 'make one: echo "whsec_$(openssl rand -base64 24)"')
+
+
 def _fit_password(text: str) -> None:
     if not text.isprintable():
         raise Unfit("holds an odd character", "give the password alone, on one line")
@@ -176,6 +191,7 @@ _FIT: Mapping[str, Callable[[str], None]] = {
     "admin_token": _fit_token,
     "state_key": _fit_state_key,
     "smtp_password": _fit_password,
+    "webhook_secret": _fit_hook_secret,
 }
 
 

@@ -123,6 +123,7 @@ def test_T05_show_tells_where_secrets_come_from_and_not_what_they_are(cli: Cli, 
         "admin_token": f"set (from file {tmp_path / 'token'})",
         "state_key": "not set",
         "smtp_password": "not set",
+        "webhook_secret": "not set",
     }
     assert "canary" not in people.out + machines.out + people.err + machines.err
     assert "not set" in people.out

@@ -46,6 +46,22 @@ def test_what_cannot_work_is_refused_with_its_key(tmp_path: Path, more: str, key
     assert key in [problem.key for problem in invalid.value.problems]
 
 
+@pytest.mark.parametrize("url", ["http://hooks.wall.test/x", "https://10.0.0.1/x", "https://u:p@hooks.wall.test/", "x"])
+def test_F34_a_webhook_leads_out_and_by_https(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsInvalid) as invalid:
+        load(write_configuration(tmp_path, f'[notify]\nwebhook_url = "{url}"'), SECRETS)
+    assert "notify.webhook_url" in [problem.key for problem in invalid.value.problems]
+
+
+def test_a_webhook_needs_its_secret(tmp_path: Path) -> None:
+    file = write_configuration(tmp_path, '[notify]\nwebhook_url = "https://hooks.wall.test/x"')
+    for given in ({}, {"IPSYNC_WEBHOOK_SECRET": "too short"}):
+        with pytest.raises(SettingsInvalid):
+            load(file, SECRETS | given)
+    settings = load(file, SECRETS | {"IPSYNC_WEBHOOK_SECRET": f"whsec_{'abcd' * 8}"})
+    assert settings.notify.webhook_url == "https://hooks.wall.test/x"
+
+
 def test_a_server_on_this_machine_may_do_without_encryption(tmp_path: Path) -> None:
     more = f'[notify]\n{MAIL.replace("mail.wall.test", "127.0.0.1")}smtp_tls = "none"'
     assert load(write_configuration(tmp_path, more), SECRETS).notify.is_local_mail

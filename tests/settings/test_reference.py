@@ -67,6 +67,8 @@ def test_what_the_example_leaves_out_is_valid_when_taken_in(tmp_path: Path) -> N
     ):
         (tmp_path / "secrets" / name).write_text(SECRETS[variable])
         (tmp_path / "secrets" / name).chmod(0o600)
+    (tmp_path / "secrets" / "webhook_secret").write_text(f"whsec_{'abcd' * 8}")
+    (tmp_path / "secrets" / "webhook_secret").chmod(0o600)
     assert {setting.dotted for setting in settings_reference()} == {
         f"{name}.{key}"
         for name, tables in tomllib.loads(text).items()
