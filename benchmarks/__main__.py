@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks import (
     crashes,
     erasing,
+    feed,
     help_time,
     memory,
     owner_request,
@@ -40,6 +41,7 @@ WHOLE: dict[str, Measure] = {
     "erasing": erasing.run,
     "request": owner_request.run,
     "pages": pages.run,
+    "feed": feed.run,
     "memory": memory.run,
     "planning": planning.run,
     "crashes": crashes.run,
@@ -52,6 +54,7 @@ QUICK: dict[str, Measure] = {
     "erasing": partial(erasing.run, 100, 1, 100, 500),
     "request": partial(owner_request.run, 200),
     "pages": partial(pages.run, 200, 2),
+    "feed": partial(feed.run, 20, 3, 100),
     "memory": partial(memory.run, 1, 200, 0.5, 0.5),
     "planning": partial(planning.run, 12, 4, 20, 2_000),
     "crashes": partial(crashes.run, crashes.Plan(400, 2, 2, per_second=5)),

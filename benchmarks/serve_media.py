@@ -91,14 +91,14 @@ def run(
 
 
 async def _measure(place: Path, documents: int, seconds: float, rounds: int) -> dict[str, float]:
-    clock = _Clock()
+    clock = WallClock()
     upgrade("sqlite:///ipsync.db", place)
     catalog = open_catalog("sqlite:///ipsync.db", place, os.urandom(32))
     store = FileStore(place / "content", free_space_floor_bytes=0)
     stamp = CommitStamp(place / "ipsync.db")
     await _fill(catalog, store, clock, documents)
     servers: dict[str, Server] = {
-        "ipsync": lambda: _ours(catalog, store, clock, stamp),
+        "ipsync": lambda: ours(catalog, store, clock, stamp),
         "file_response": lambda: _bare(place / "content"),
     }
     rates: dict[tuple[str, int], list[float]] = {}
@@ -122,15 +122,19 @@ async def _measure(place: Path, documents: int, seconds: float, rounds: int) -> 
     }
 
 
-class _Clock:
+class WallClock:
+    """The machine's time, where nothing ever sleeps through it."""
+
     def now(self) -> Instant:
+        """Microseconds since the epoch."""
         return time.time_ns() // 1000
 
     async def sleep(self, duration: Duration) -> None:
+        """Wait for some microseconds."""
         await asyncio.sleep(duration / 1_000_000)
 
 
-async def _fill(catalog: SqliteCatalog, store: FileStore, clock: _Clock, documents: int) -> None:
+async def _fill(catalog: SqliteCatalog, store: FileStore, clock: WallClock, documents: int) -> None:
     now = clock.now()
     made: list[Document] = []
     files: list[Rendition] = []
@@ -153,7 +157,9 @@ async def _fill(catalog: SqliteCatalog, store: FileStore, clock: _Clock, documen
 
 
 @asynccontextmanager
-async def _ours(catalog: SqliteCatalog, store: FileStore, clock: _Clock, stamp: CommitStamp) -> AsyncIterator[int]:
+async def ours(catalog: SqliteCatalog, store: FileStore, clock: WallClock, stamp: CommitStamp) -> AsyncIterator[int]:
+    """Serve a catalog and a store as ipsync does; gives the port."""
+
     async def ready() -> list[str]:
         return []
 

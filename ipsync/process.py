@@ -164,6 +164,13 @@ class ServiceNotifier:
             channel.sendto("\n".join(lines).encode(), self._address)
 
 
+def allow_many_files() -> None:
+    """Let this process have as many files and sockets open as the machine permits: often it begins with fewer."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def forbid_core_dumps() -> None:
     """See to it that a crash writes no tokens and no members' words to a disk (F35, I9).
 

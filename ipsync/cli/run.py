@@ -39,11 +39,12 @@ def run(ctx: typer.Context) -> None:
     from ipsync.jobs.leave import MirrorLeftError
     from ipsync.ports.catalog import CatalogFailure, CatalogOutdated
     from ipsync.ports.store import StoreFailure
-    from ipsync.process import forbid_core_dumps
+    from ipsync.process import allow_many_files, forbid_core_dumps
     from ipsync.settings import load
 
     # Before the first secret is read.
     forbid_core_dumps()
+    allow_many_files()
     settings = settings_from(ctx)
     path = settings.file
 
