@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    api,
     crashes,
     erasing,
     feed,
@@ -38,6 +39,7 @@ WHOLE: dict[str, Measure] = {
     "requests": sweep_requests.run,
     "verification": verification.run,
     "serving": serving.run,
+    "api": api.run,
     "erasing": erasing.run,
     "request": owner_request.run,
     "pages": pages.run,
@@ -51,6 +53,7 @@ QUICK: dict[str, Measure] = {
     "requests": partial(sweep_requests.run, ((1, 60), (2, 400))),
     "verification": partial(verification.run, 1, 400, 1),
     "serving": partial(serving.run, 50, 0.2, 1),
+    "api": partial(api.run, 50, 0.2, 1, 500),
     "erasing": partial(erasing.run, 100, 1, 100, 500),
     "request": partial(owner_request.run, 200),
     "pages": partial(pages.run, 200, 2),

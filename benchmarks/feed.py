@@ -20,7 +20,7 @@ from pathlib import Path
 from aiohttp import web
 
 from benchmarks.figures import Figure, Goal
-from benchmarks.serve_media import ACCOUNT_ID, TOKEN, WallClock, ours
+from benchmarks.served import ACCOUNT_ID, TOKEN, Stock, WallClock, ours
 from ipsync.catalog import SqliteCatalog, open_catalog, upgrade
 from ipsync.catalog.stamp import CommitStamp
 from ipsync.policy.accounts import Account, AccountState
@@ -76,7 +76,7 @@ async def _measure_own(place: Path, sockets: int, rounds: int, burst: int) -> tu
         await catalog.write(lambda tx: tx.update_documents(hidden))
 
     try:
-        async with ours(catalog, store, clock, stamp) as port:
+        async with ours(Stock(place, len(numbers), catalog, store, clock, stamp)) as port:
             return await _listen(port, sockets, rounds, burst, hide)
     finally:
         stamp.close()

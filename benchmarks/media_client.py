@@ -17,7 +17,7 @@ class Asked(NamedTuple):
 
     Attributes:
         path: with `{}` where the number of the document goes.
-        size_bytes: of every file.
+        size_bytes: of every file; 0 where the answer itself says it.
     """
 
     path: str
@@ -55,13 +55,19 @@ class Reader(asyncio.Protocol):
             if end < 0:
                 return
             self.faults += not self._received.startswith(b"HTTP/1.1 200 ")
-            self._wanted = end + 4 + self._asked.size_bytes
+            self._wanted = end + 4 + (self._asked.size_bytes or self._told_size(end))
         if len(self._received) >= self._wanted:
             self.faults += len(self._received) != self._wanted
             self.answers += 1
             self._received.clear()
             self._wanted = 0
             self._request()
+
+    def _told_size(self, end: int) -> int:
+        for line in bytes(self._received[:end]).lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                return int(line.partition(b":")[2])
+        return 0
 
     def _request(self) -> None:
         path = self._asked.path.format(self._random.randint(1, self._asked.documents))

@@ -17,7 +17,7 @@ from ipsync.policy.instants import Instant, rfc3339
 from ipsync.policy.read_tokens import TokenScope
 from ipsync.ports.catalog import AccountFigures, View
 from ipsync.web import api_schemas
-from ipsync.web.answers import json_answer, tagged
+from ipsync.web.answers import tagged
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.authentication import CALLER, Caller
 from ipsync.web.credit import member_link
@@ -54,7 +54,7 @@ async def list_accounts(request: web.Request) -> web.StreamResponse:
     shown = found[:limit]
     further = cursors.write(shown[-1].account.account_id, _EVERY_ACCOUNT) if len(found) > limit else None
     answer = {"accounts": [_told(entry, parts.site_url) for entry in shown], "next_cursor": further}
-    return tagged(request, json_answer(answer))
+    return tagged(request, answer)
 
 
 async def show_account(request: web.Request) -> web.StreamResponse:
@@ -68,7 +68,7 @@ async def show_account(request: web.Request) -> web.StreamResponse:
     if not found:
         raise not_found()
     link = f'<{member_link(account_id, parts.site_url)}>; rel="canonical"'
-    return tagged(request, json_answer(_told(found[0], parts.site_url), headers={"Link": link}))
+    return tagged(request, _told(found[0], parts.site_url), {"Link": link})
 
 
 ENDPOINTS = (

@@ -16,20 +16,33 @@ _TAG_DIGITS = 32
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with JSON."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return web.Response(body=body, status=status, headers={**(headers or {}), "Content-Type": _JSON})
+    return web.Response(body=json_bytes(value), status=status, headers={**(headers or {}), "Content-Type": _JSON})
 
 
-def tagged(request: web.Request, answer: web.Response) -> web.Response:
-    """Give an answer the tag of its bytes; 304 without them where the reader has the same (RFC 9110 §13.1.2)."""
-    body = answer.body
-    tag = f'"{hashlib.sha256(body if isinstance(body, bytes) else b"").hexdigest()[:_TAG_DIGITS]}"'
-    answer.headers["ETag"] = tag
+def json_bytes(value: Any) -> bytes:
+    """Write JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def tag_of(body: bytes) -> str:
+    """Give the entity tag of an answer's bytes, with its quotes."""
+    return f'"{hashlib.sha256(body).hexdigest()[:_TAG_DIGITS]}"'
+
+
+def tagged(request: web.Request, value: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with JSON and its tag; with 304 where the reader has the same (RFC 9110 §13.1.2)."""
+    body = json_bytes(value)
+    return written(request, body, tag_of(body), headers)
+
+
+def written(request: web.Request, body: bytes, tag: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with JSON that is written already, likewise."""
+    own = {**(headers or {}), "ETag": tag}
     known = request.headers.get("If-None-Match")
-    if known is None or not names_tag(known, tag, strong=False):
-        return answer
-    kept = {name: value for name, value in answer.headers.items() if name not in ("Content-Type", "Content-Length")}
-    return web.Response(status=304, headers=kept)
+    if known is not None and names_tag(known, tag, strong=False):
+        return web.Response(status=304, headers=own)
+    own["Content-Type"] = _JSON
+    return web.Response(body=body, headers=own)
 
 
 def failure_answer(failure: WebFailure) -> web.Response:

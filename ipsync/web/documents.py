@@ -4,6 +4,7 @@ At most fifty documents in one answer (T20). Whatever may not be shown looks as 
 erased a number is remembered, and 410 says so.
 """
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,8 @@ from ipsync.policy.documents import Document, Rendition, RenditionState
 from ipsync.policy.instants import rfc3339
 from ipsync.policy.lease import Lease
 from ipsync.policy.read_tokens import TokenScope
-from ipsync.web.answers import json_answer, tagged
+from ipsync.policy.rules import Rules
+from ipsync.web.answers import json_bytes, tag_of, tagged, written
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.api_schemas import DOCUMENT, DOCUMENTS, NOT_SHOWN
 from ipsync.web.authentication import CALLER
@@ -32,7 +34,7 @@ from ipsync.web.reading import (
     read_id,
     read_limit,
 )
-from ipsync.web.showing import Held, Showcase, may_show, why_missing
+from ipsync.web.showing import Held, Showcase, Told, may_show, why_missing
 
 TO_FETCH = (RenditionState.WANTED, RenditionState.FAILED)
 """States of files that are there when somebody asks for them, where files are fetched on demand."""
@@ -51,11 +53,12 @@ async def list_documents(request: web.Request) -> web.StreamResponse:
     after = 0 if "cursor" not in asked else cursors.read(asked["cursor"], account_id)
     if account_id is not None and not caller.may_see(account_id):
         # As empty as the list of a member who never was.
-        return tagged(request, json_answer({"documents": [], "next_cursor": None}))
+        return tagged(request, {"documents": [], "next_cursor": None})
     rules = parts.rules()
     page = await request.app[SHOWCASE].page(rules, parts.clock.now(), after, limit, account_id)
     now = parts.clock.now()
-    answer = json_answer(
+    return tagged(
+        request,
         {
             "documents": [
                 summary(held, rules.lease, parts.site_url, rules.on_demand)
@@ -63,9 +66,8 @@ async def list_documents(request: web.Request) -> web.StreamResponse:
                 if may_show(held, rules, now)
             ],
             "next_cursor": None if page.after is None else cursors.write(page.after, account_id),
-        }
+        },
     )
-    return tagged(request, answer)
 
 
 async def show_document(request: web.Request) -> web.StreamResponse:
@@ -82,11 +84,8 @@ async def show_document(request: web.Request) -> web.StreamResponse:
     rules = parts.rules()
     if not caller.may_see(held.document.account_id) or not may_show(held, rules, parts.clock.now()):
         raise not_found()
-    answer = json_answer(
-        summary(held, rules.lease, parts.site_url, rules.on_demand) | details(held.document),
-        headers={"Link": link_header(held, parts.site_url)},
-    )
-    return tagged(request, answer)
+    told = showcase.told(held, rules, partial(_told, site_url=parts.site_url))
+    return written(request, told.body, told.tag, {"Link": told.link})
 
 
 ENDPOINTS = (
@@ -125,6 +124,11 @@ ENDPOINTS = (
         schemas=DOCUMENT,
     ),
 )
+
+
+def _told(held: Held, rules: Rules, site_url: str) -> Told:
+    body = json_bytes(summary(held, rules.lease, site_url, rules.on_demand) | details(held.document))
+    return Told(held, rules, body, tag_of(body), link_header(held, site_url))
 
 
 def summary(held: Held, lease: Lease, site_url: str, on_demand: bool = False) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 import ipsync
 from ipsync.policy.read_tokens import TokenScope
-from ipsync.web.answers import json_answer, tagged
+from ipsync.web.answers import tagged
 from ipsync.web.api import JSON, Endpoint, Parameter, Reply, Schema, Where
 from ipsync.web.failures import bad_request
 
@@ -88,7 +88,7 @@ async def openapi(request: web.Request) -> web.StreamResponse:
     if request.query:
         raise bad_request("bad-parameter", "There are no parameters here.")
     headers = {"Cache-Control": "public, max-age=300"}
-    return tagged(request, json_answer(request.app[DESCRIPTION], headers=headers))
+    return tagged(request, request.app[DESCRIPTION], headers)
 
 
 OPENAPI = Endpoint(

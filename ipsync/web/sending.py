@@ -163,11 +163,13 @@ class Shipments:
             self._tick()
             if not self._under_way:
                 continue
+            # What begins while the catalog is asked is not judged by its answer: it was permitted a moment ago.
+            looked_at = list(self._under_way)
             try:
-                left = await self._seconds_left({shipment.item for shipment in self._under_way})
+                left = await self._seconds_left({shipment.item for shipment in looked_at})
             except CatalogFailure as failure:
                 # What is under way was permitted a moment ago, and ends with its lease in any case.
                 _log.warning(Event.CATALOG_FAILED, "What is being sent could not be checked.", reason=str(failure))
                 continue
-            for shipment in list(self._under_way):
+            for shipment in looked_at:
                 shipment.allow(left.get(shipment.item, 0.0))

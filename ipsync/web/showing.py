@@ -43,6 +43,23 @@ class Held:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A document as it is written, and what that was made of.
+
+    Attributes:
+        body: the answer's bytes.
+        tag: of these bytes, with quotes.
+        link: the value of the Link header.
+    """
+
+    held: Held
+    rules: Rules
+    body: bytes
+    tag: str
+    link: str
+
+
 def may_show(held: Held, rules: Rules, now: Instant) -> bool:
     """Whether a document and its files may be shown at `now`.
 
@@ -78,6 +95,7 @@ class Showcase:
         self._stamp = stamp
         self._kept: dict[int, Held] = {}
         self._kept_at: int | None = None
+        self._told: dict[int, Told] = {}
         self._waiting: dict[int, asyncio.Future[Held | None]] = {}
         self._reading: asyncio.Task[None] | None = None
 
@@ -103,7 +121,24 @@ class Showcase:
         current = self._stamp()
         if current is None or current != self._kept_at:
             self._kept.clear()
+            self._told.clear()
             self._kept_at = current
+
+    def told(self, held: Held, rules: Rules, tell: Callable[[Held, Rules], Told]) -> Told:
+        """Give a document as it is written, and write it only once while nothing was committed and no rule changed.
+
+        Args:
+            held: as `document` gave it, at this very moment.
+            rules: in force.
+            tell: writes it; nothing else may go into that.
+        """
+        known = self._told.get(held.document.document_id)
+        if known is not None and known.held is held and known.rules is rules:
+            return known
+        found = tell(held, rules)
+        if self._kept.get(held.document.document_id) is held:
+            self._told[held.document.document_id] = found
+        return found
 
     async def documents(self, document_ids: Collection[int]) -> Mapping[int, Held]:
         """Give those of these documents that are held, in one reading."""

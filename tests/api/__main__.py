@@ -5,7 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.api.fronting import misanswered, nginx
+from benchmarks.nginx import nginx
+from tests.api.fronting import misanswered
 from tests.api.trying import try_api
 from tests.web.media_cases import CASES
 
