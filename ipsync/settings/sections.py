@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from ipsync.policy.documents import RENDITIONS, Media, Safety, Visibility
+from ipsync.policy.entries import CONTENT_KINDS
 from ipsync.policy.instants import DAY, MILLISECOND, SECOND, Duration, Instant
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import KeyUse
@@ -24,7 +25,7 @@ TERMS_VERSION = "2017-11-28"
 LONGEST_WINDOW: Duration = DAY
 LONGEST_TTL: Duration = 3650 * DAY
 
-CONTENT = {"documents": "documents"}
+CONTENT = {word: word for word in ("documents", *CONTENT_KINDS)}
 VISIBILITY = {level.word: level for level in sorted(Visibility, reverse=True)}
 MEDIA = {media.value: media for media in Media}
 SAFETY = {level.name.lower().replace("_", "-"): level for level in Safety}
@@ -59,6 +60,17 @@ def _read_terms(value: object) -> str:
             f'of {TERMS_VERSION}, write terms_accepted = "{TERMS_VERSION}"',
         )
     return TERMS_VERSION
+
+
+def _read_content(value: object) -> tuple[str, ...]:
+    words: tuple[str, ...] = units.words(CONTENT)(value)
+    for word, needed in (("documents", "documents"), ("folders", "albums")):
+        if needed not in words and (word in words or word == needed):
+            raise Unfit(
+                f"leaves out {needed}" if word == needed else f"names {word} without {needed}",
+                f'add "{needed}": albums, folders and articles are shown with the documents that may be shown',
+            )
+    return words
 
 
 def _read_licenses(value: object) -> tuple[int, ...] | None:
@@ -191,9 +203,9 @@ class Budget(Section):
 class Mirror(Section):
     """What is copied: the permitted view is visibility × license × media × safety (T06)."""
 
-    content: Annotated[tuple[str, ...], BeforeValidator(units.words(CONTENT)), units.WORDS] = Field(
+    content: Annotated[tuple[str, ...], BeforeValidator(_read_content), units.WORDS] = Field(
         default=("documents",),
-        description="kinds of content; members are asked for the permissions this needs and no more (T13)",
+        description=f"kinds of content, of {units.listed(CONTENT)}; members are asked for what this needs only (T13)",
     )
     visibility: Annotated[tuple[Visibility, ...], BeforeValidator(units.words(VISIBILITY)), _words_of(VISIBILITY)] = (
         Field(

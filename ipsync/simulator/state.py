@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from ipsync.simulator.clock import MINUTE, SECOND, Now
-from ipsync.simulator.containers import seeded_shelves
+from ipsync.simulator.containers import Post, seeded_shelves
 from ipsync.simulator.documents import UploadedFile
 from ipsync.simulator.library import Library
 from ipsync.simulator.members import Frob, Member, Token, seeded_application, seeded_members
@@ -134,6 +134,13 @@ class State:
         token = Token(f"{member.user_id}-{self.issue('token')}", member, dict(permissions))
         self.tokens[token.value] = token
         return token
+
+    def add_post(self, owner: Member, title: str, text: str, share: int) -> Post:
+        """Let a member publish an article; the API has no method for that."""
+        now_seconds = self.now_seconds()
+        post = Post(self.shelves.next_id(), owner, title, text, share, now_seconds, now_seconds)
+        self.shelves.posts[post.post_id] = post
+        return post
 
     def revoke(self, member: Member) -> int:
         """Take back all that a member granted; return how many tokens died."""

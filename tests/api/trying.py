@@ -23,7 +23,7 @@ def try_api(*options: str) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as folder, reachable(Path(folder)) as api:
         cursors = {
             f"IPSYNC_CURSORS_AMONG_{entries.upper()}": str(api.get(f"/v1/{entries}?limit=1")["next_cursor"])
-            for entries in ("documents", "accounts", "changes")
+            for entries in ("documents", "accounts", "changes", "albums", "folders", "articles")
         }
         return subprocess.run(
             [

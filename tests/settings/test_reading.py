@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ipsync.policy.budget import Caps
 from ipsync.policy.documents import Media, Safety, Visibility
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
@@ -307,6 +308,8 @@ def test_a_key_outside_its_section_is_led_home(tmp_path: Path) -> None:
         ("budget = 3", "budget"),
         ("[[budget]]\nper_second = 1", "budget"),
         ('[mirror]\ncontent = ["articles"]', "mirror.content"),
+        ('[mirror]\ncontent = ["documents", "folders"]', "mirror.content"),
+        ('[mirror]\ncontent = ["documents", "profile"]', "mirror.content"),
         ("[mirror]\nvisibility = []", "mirror.visibility"),
         ("[mirror]\nvisibility = [4]", "mirror.visibility"),
         ('[mirror]\nmedia = ["photos"]', "mirror.media"),
@@ -588,3 +591,11 @@ def test_a_link_does_not_hide_that_the_content_folder_holds_the_database(tmp_pat
     more = f'[store]\nurl = "file:{tmp_path}/link"\n[database]\nurl = "sqlite:///{tmp_path}/real/ipsync.db"'
 
     assert "store.url" in errors_of(tmp_path, more)
+
+
+def test_T13_what_is_mirrored_decides_what_members_are_asked_for(tmp_path: Path) -> None:
+    words = '[mirror]\ncontent = ["documents", "albums", "folders", "articles"]'
+    found = load(write_configuration(tmp_path, words), SECRETS)
+    assert found.permissions == found.rules().permissions == {"doc": "read", "blog": "read"}
+    assert found.rules().essential == {"doc": "read"}
+    assert found.rules().kinds == frozenset(EntryKind)

@@ -26,6 +26,7 @@ from ipsync.policy.documents import (
     Safety,
     Visibility,
 )
+from ipsync.policy.entries import Content, Entry, EntryKind
 from ipsync.policy.instants import DAY, HOUR, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
@@ -113,6 +114,17 @@ class World:
         document = self.made(document_id, **changes)
         await self.catalog.write(lambda tx: tx.add_documents([document]))
         return document
+
+    async def entry(self, kind: EntryKind, entry_id: int, **changes: object) -> Entry:
+        """An album, a folder or an article of member 7, mirrored like its documents; `members` and `text` are its."""
+        self.rules = replace(self.rules, kinds=frozenset(EntryKind))
+        content = Content(str(changes.pop("text", "")), tuple(changes.pop("members", ())))  # type: ignore[arg-type]  # reason: as the test says
+        now = self.clock.now()
+        public = frozenset({Visibility.PUBLIC})
+        entry = Entry(kind, entry_id, 7, f"{kind.value} {entry_id}", public, DocumentState.LIVE, now, now, now, content)
+        entry = replace(entry, **changes)  # type: ignore[arg-type]  # reason: names are checked by replace
+        await self.catalog.write(lambda tx: tx.put_entries([entry]))
+        return entry
 
     async def change(self, document: Document, **changes: object) -> None:
         await self.catalog.write(lambda tx: tx.update_documents([replace(document, **changes)]))

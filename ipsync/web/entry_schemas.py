@@ -1,0 +1,64 @@
+"""The shapes of albums, folders and articles in `/v1`, in the words of JSON Schema."""
+
+from collections.abc import Mapping
+
+from ipsync.web.api import Schema
+from ipsync.web.api_schemas import DOCUMENTS, ID, INSTANT, LINK, NEXT_CURSOR, maybe, record
+from ipsync.web.reading import PAGE_LIMIT
+
+_OWNER = record({"user_id": ID, "name": {"type": "string"}, "link": LINK})
+_DOCUMENTS: Schema = DOCUMENTS["Documents"]["properties"]["documents"]
+
+
+def _summary(name: str, more: Mapping[str, Schema]) -> Mapping[str, Schema]:
+    return {
+        f"{name}_id": ID,
+        "account_id": ID,
+        "title": {"type": "string"},
+        "owner": _OWNER,
+        "link": {**LINK, "description": "its page at ipernity"},
+        **more,
+        "verified_at": INSTANT,
+        "serve_until": {**INSTANT, "description": "stop showing it then, unless you ask again before"},
+    }
+
+
+_COVER = {"cover": {**maybe(ID), "description": "one of its documents that may be shown, or null"}}
+_TIMES = {"posted_at": INSTANT, "modified_at": INSTANT}
+_ALBUM = record(_summary("album", _COVER), _TIMES)
+_TEXT: Schema = {"type": "string", "description": "plain words; escape them like any text of a member"}
+
+
+def _page(name: str, item: Schema) -> Schema:
+    return record({name: {"type": "array", "maxItems": PAGE_LIMIT, "items": item}, "next_cursor": NEXT_CURSOR})
+
+
+LISTS: Mapping[str, Mapping[str, Schema]] = {
+    "album": {"Albums": _page("albums", _ALBUM)},
+    "folder": {"Folders": _page("folders", record(_summary("folder", {}), _TIMES))},
+    "article": {"Articles": _page("articles", record(_summary("article", {}), _TIMES))},
+}
+ONES: Mapping[str, Mapping[str, Schema]] = {
+    "album": {
+        "Album": record(
+            {**_summary("album", _COVER), "documents": _DOCUMENTS, "next_cursor": NEXT_CURSOR},
+            _TIMES,
+        )
+    },
+    "folder": {
+        "Folder": record(
+            {
+                **_summary("folder", {}),
+                "albums": {"type": "array", "maxItems": PAGE_LIMIT, "items": _ALBUM},
+                "next_cursor": NEXT_CURSOR,
+            },
+            _TIMES,
+        )
+    },
+    "article": {
+        "Article": record(
+            {**_summary("article", {}), "text": _TEXT, "documents": _DOCUMENTS, "next_cursor": NEXT_CURSOR},
+            _TIMES,
+        )
+    },
+}
