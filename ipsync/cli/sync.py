@@ -83,6 +83,7 @@ async def _sync(works: "Works", name: str | None) -> dict[str, Any]:
             advance(1, sum(pages.values()))
 
         swept = await works.sync.run(account_id, force=True, on_page=on_page)
+        entries = await works.entries.run(account_id, force=True)
     with output.progress("asking about what is missing"):
         await works.grants.run()
         confirmed = await works.confirm.run()
@@ -105,6 +106,8 @@ async def _sync(works: "Works", name: str | None) -> dict[str, Any]:
         "pages": swept.pages,
         "sweeps": swept.sweeps,
         "documents_named": swept.named,
+        "albums_and_articles_verified": entries.verified,
+        "albums_and_articles_missing": entries.missing,
         "added": swept.added,
         "changed": swept.changed,
         "hidden": swept.hidden,
