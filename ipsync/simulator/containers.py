@@ -1,8 +1,10 @@
 """What holds documents (albums, folders, groups), and the articles that members write."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ipsync.simulator import words
+from ipsync.simulator.documents import token_of
 from ipsync.simulator.library import Library
 from ipsync.simulator.members import Member
 from ipsync.simulator.seeds import Seeds
@@ -98,6 +100,20 @@ class Shelves:
         own = [post for post in self.posts.values() if post.owner is owner]
         return sorted(own, key=lambda post: (post.posted_at, post.post_id), reverse=True)
 
+    def truth(self, kind: str) -> Iterator[dict[str, str | int]]:
+        """Yield what every album, folder or article is right now, with its words; closed accounts have none."""
+        held: dict[str, list[Album] | list[Folder] | list[Post]] = {
+            "album": list(self.albums.values()),
+            "folder": list(self.folders.values()),
+            "article": list(self.posts.values()),
+        }
+        for one in held[kind]:
+            if not one.owner.closed:
+                number = getattr(one, "post_id" if isinstance(one, Post) else f"{kind}_id")
+                told: dict[str, str | int] = {f"{kind}_id": str(number), "owner_id": str(one.owner.user_id)}
+                told["title"] = one.title
+                yield told | {"share": one.share, "posted_at": one.posted_at} if isinstance(one, Post) else told
+
     def forget_document(self, document_id: int, owner: Member) -> None:
         """Take a deleted document out of everything that holds it."""
         holders: list[Album | Group] = [*self.albums_of(owner), *self.groups.values()]
@@ -123,11 +139,12 @@ def _seed_albums(shelves: Shelves, seeds: Seeds, member: Member) -> list[Album]:
         chosen = [seeds.document_id(seeds.number_at(member.index, ordinal)) for ordinal in ordinals]
         keyword = words.KEYWORDS[seeds.digest("album", member.index)[place] % len(words.KEYWORDS)]
         at = member.joined_at + (place + 1) * 86_400
+        token = token_of(seeds.digest(f"album{place}", member.index))
         album = Album(
             album_id=shelves.next_id(),
             owner=member,
-            title=f"{keyword.capitalize()} {place + 1}",
-            description=f"What {member.realname} keeps under {keyword}.",
+            title=f"{keyword.capitalize()} {place + 1} {token}",
+            description=f"What {member.realname} keeps under {keyword}. {token}",
             created_at=at,
             updated_at=at,
             document_ids=chosen,
@@ -138,12 +155,13 @@ def _seed_albums(shelves: Shelves, seeds: Seeds, member: Member) -> list[Album]:
     return albums
 
 
-def _seed_folder(shelves: Shelves, member: Member, albums: list[Album]) -> None:
+def _seed_folder(shelves: Shelves, seeds: Seeds, member: Member, albums: list[Album]) -> None:
+    token = token_of(seeds.digest("folder", member.index))
     folder = Folder(
         folder_id=shelves.next_id(),
         owner=member,
-        title="Travels",
-        description=f"Albums of {member.realname}.",
+        title=f"Travels {token}",
+        description=f"Albums of {member.realname}. {token}",
         created_at=member.joined_at,
         updated_at=member.joined_at,
         album_ids=[album.album_id for album in albums[:2]],
@@ -158,8 +176,8 @@ def _seed_posts(shelves: Shelves, seeds: Seeds, member: Member) -> None:
         post = Post(
             post_id=shelves.next_id(),
             owner=member,
-            title=f"{words.ADJECTIVES[digest[0] % 32]} {words.SUBJECTS[digest[1] % 32]}",
-            text=f"{words.SENTENCES[digest[2] % 8]} {words.SENTENCES[digest[3] % 8]}",
+            title=f"{words.ADJECTIVES[digest[0] % 32]} {words.SUBJECTS[digest[1] % 32]} {token_of(digest)}",
+            text=f"<p>{words.SENTENCES[digest[2] % 8]}</p><p>{words.SENTENCES[digest[3] % 8]} {token_of(digest)}</p>",
             share=share,
             posted_at=at,
             modified_at=at,
@@ -181,7 +199,7 @@ def seeded_shelves(seeds: Seeds, members: list[Member], library: Library) -> She
     shelves.groups[group.group_id] = group
     for member in members:
         albums = _seed_albums(shelves, seeds, member)
-        _seed_folder(shelves, member, albums)
+        _seed_folder(shelves, seeds, member, albums)
         _seed_posts(shelves, seeds, member)
         for album in albums[:1]:
             public = [one for one in album.document_ids[:3] if (shown := library.get(one)) and shown.share == 4]

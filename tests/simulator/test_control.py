@@ -52,7 +52,16 @@ async def test_truth(simulator: Simulator, remote: Remote) -> None:
 
 async def test_truth_of_an_empty_world() -> None:
     async with Simulator(members=1, documents=0) as simulator, aiohttp.ClientSession() as session:
-        assert await Remote(session, simulator.base_url).ask("truth") == {"documents": []}
+        assert (await Remote(session, simulator.base_url).ask("truth"))["documents"] == []
+
+
+async def test_truth_tells_of_albums_folders_and_articles_each_with_a_token_of_its_own(remote: Remote) -> None:
+    truth = await remote.ask("truth")
+    titles = [row["title"] for kind in ("albums", "folders", "articles") for row in truth[kind]]
+    tokens = {title.rpartition(" ")[2] for title in titles}
+    assert all(token.startswith("tok-") for token in tokens)
+    assert len(tokens) == len(titles)
+    assert {row["share"] for row in truth["articles"]} == {0, 4}
 
 
 async def test_stats(simulator: Simulator, remote: Remote) -> None:

@@ -33,9 +33,12 @@ class Control:
         self._world = world
 
     async def truth(self, request: web.Request) -> web.Response:
-        """`GET /_control/truth`: every document as it is now."""
+        """`GET /_control/truth`: every document, album, folder and article as it is now."""
         rows = b",".join(map(msgspec.json.encode, self._world.truth()))
-        return web.Response(body=b'{"documents":[' + rows + b"]}", headers={"Content-Type": JSON})
+        shelves = self._world.state.shelves
+        more = {f"{kind}s": list(shelves.truth(kind)) for kind in ("album", "folder", "article")}
+        body = b'{"documents":[' + rows + b"]," + msgspec.json.encode(more)[1:]
+        return web.Response(body=body, headers={"Content-Type": JSON})
 
     async def stats(self, request: web.Request) -> web.Response:
         """`GET /_control/stats`: what was called how often."""
