@@ -19,7 +19,7 @@ from ipsync.ipernity.gate import BudgetGate, GateSnapshot
 from ipsync.ipernity.media import MediaFetcher
 from ipsync.ipernity.media_addresses import loopback_of
 from ipsync.jobs.accounts import Accounts
-from ipsync.jobs.admission import Admission
+from ipsync.jobs.admission import Admission, pages_held
 from ipsync.jobs.audit import Audit, Heads, Witness
 from ipsync.jobs.audit_repair import Repair, Steps
 from ipsync.jobs.audit_watch import AuditWatch
@@ -210,11 +210,13 @@ class Works:
     async def refuse_overload(self) -> None:
         """A budget with which pages can't be read again in time, even if everything goes well, is none (design §4).
 
+        Pages that an answer merely claimed keep nobody from starting (F16).
+
         Raises:
             BudgetTooSmallError: it is so.
         """
         capacity = Capacity(self.settings.caps().sustainable_per_hour(), self.rules.lease, self.rules.outage)
-        pages = (await self.base.catalog.read(lambda view: view.figures())).listing_pages
+        pages = await self.base.catalog.read(lambda view: pages_held(view, self.rules.view.visibility))
         if (found := overload(pages, capacity)) is not None:
             raise BudgetTooSmallError(f"{found.words()}; change budget in {self.settings.file}")
 

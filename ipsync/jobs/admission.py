@@ -211,6 +211,19 @@ def _pages_believed(listing: Listing, read: dict[ListingKey, int]) -> int:
     return min(listing.pages, max(1, read.get(ListingKey(listing.account_id, listing.visibility), 1)))
 
 
+def pages_held(view: View, wanted: frozenset[Visibility]) -> int:
+    """Pages that leases of ACTIVE accounts hang on: those that were read, whatever an answer claims to follow (F16).
+
+    Args:
+        view: the catalog.
+        wanted: the privacy levels that are mirrored.
+    """
+    active = {account.account_id for account in view.accounts({AccountState.ACTIVE})}
+    read = view.pages_read().items()
+    pages = sum(number for key, number in read if key.account_id in active and key.visibility in wanted)
+    return pages + sum(entry.requests for entry in view.entry_listings() if entry.account_id in active)
+
+
 def listed_loads(view: View, wanted: frozenset[Visibility]) -> list[ListedLoad]:
     """The listings of everyone who is read or waits, as a forecast needs them.
 

@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ipsync.assembly import Works
+from ipsync.assembly import BudgetTooSmallError, Works
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Document, DocumentState
 from ipsync.policy.instants import SECOND
+from ipsync.policy.planner import ListingKey, PageKnowledge
 from ipsync.policy.removals import OPEN_STAGES, Removal, Stage
 from ipsync.policy.tripwire import Phase, Resolution
+from ipsync.ports.catalog import Transaction
 from tests.fakes.site import LiveSite, SiteMirror, age, empty_mirror
 from tests.system.daemons import free_port, until
 
@@ -394,6 +397,47 @@ def test_F21_a_name_that_is_lost_or_an_impostor_observes_nothing_and_hears_no_to
     assert impostor.heard == b""
     mirror.edit(f"https://127.0.0.1:{port}/api/", "https://no-such-host.invalid/api/")
     mirror.work(ask)
+
+
+def allow_two_an_hour(mirror: SiteMirror) -> None:
+    for cap, before in (("second", 100), ("minute", 6_000), ("hour", 360_000)):
+        mirror.edit(f"per_{cap} = {before}\n", f"per_{cap} = 2\n")
+
+
+def keep_pages(works: Works, pages: int, *, read: bool) -> None:
+    """Let the first listing have so many pages: claimed by its last answer, or read as well."""
+
+    def keep(tx: Transaction) -> None:
+        listing = tx.listings()[0]
+        tx.put_listing(replace(listing, total=100 * pages, pages=pages))
+        key = ListingKey(listing.account_id, listing.visibility)
+        now = works.base.clock.now()
+        if read:
+            tx.put_page_plans(key, [PageKnowledge(page, now, 100 * pages, 100) for page in range(1, pages + 1)])
+
+    works.base.catalog.write_now(keep)
+
+
+def test_F16_F20_pages_that_were_only_claimed_keep_nobody_from_starting(mirror: SiteMirror) -> None:
+    allow_two_an_hour(mirror)
+
+    async def start(works: Works) -> None:
+        await works.refuse_overload()
+        keep_pages(works, 10_000, read=False)
+        await works.refuse_overload()
+
+    mirror.work(start)
+
+
+def test_F20_a_budget_that_cannot_renew_what_is_held_is_refused_at_start(mirror: SiteMirror) -> None:
+    allow_two_an_hour(mirror)
+
+    async def start(works: Works) -> None:
+        keep_pages(works, 50, read=True)
+        with pytest.raises(BudgetTooSmallError, match=r"change budget in .*ipsync\.toml"):
+            await works.refuse_overload()
+
+    mirror.work(start)
 
 
 @pytest.mark.parametrize("kind", ["hang", "slow"])
