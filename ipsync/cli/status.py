@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ipsync.jobs.standing import Ages, Standing
     from ipsync.jobs.verdict import Verdict
     from ipsync.policy.budget import Caps
+    from ipsync.policy.forecast import Forecast
     from ipsync.policy.lease import Lease
     from ipsync.process import Holder
 
@@ -43,6 +44,7 @@ class _Standing:
     budget: "GateSnapshot"
     caps: "Caps"
     lease: "Lease"
+    forecast: "Forecast"
     holder: "Holder | None"
 
     @property
@@ -89,6 +91,7 @@ def status(
 
 async def _look(works: "Works", before: _Standing | None = None) -> _Standing:
     """See how things stand; ages, which take a look at each document, are counted anew after half a minute."""
+    from ipsync.jobs.forecasting import forecast_now
     from ipsync.jobs.standing import read_ages, read_standing
     from ipsync.policy.instants import SECOND
     from ipsync.process import OneProcessLock
@@ -100,7 +103,8 @@ async def _look(works: "Works", before: _Standing | None = None) -> _Standing:
     else:
         ages = await read_ages(base.catalog, base.clock, lease)
     holder = OneProcessLock(works.settings.database.path).holder()
-    return _Standing(whole, ages, await works.gate.snapshot(), works.settings.caps(), lease, holder)
+    found = await base.catalog.read(lambda view: forecast_now(view, works.rules, works.believed_requests_per_hour))
+    return _Standing(whole, ages, await works.gate.snapshot(), works.settings.caps(), lease, found, holder)
 
 
 def _watch(ctx: typer.Context, as_json: bool) -> int:
@@ -137,6 +141,7 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
     from ipsync.policy.instants import seconds
 
     health, budget, holder, head = standing.health, standing.budget, standing.holder, standing.whole.head
+    found = standing.forecast
     figures = health.figures
     return {
         "at": session.instant_text(health.at),
@@ -165,11 +170,13 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "ledger": None
         if head is None
         else {"entries": head.sequence, "at": session.instant_text(head.at), "hash": head.hash},
-        "sweep": {
-            "pages": health.plan.pages,
-            "period_seconds": seconds(health.plan.period),
-            "requests_per_hour": health.plan.requests_per_hour,
-            "utilization": health.plan.utilization,
+        "plan": {
+            "pages": found.pages,
+            "requests_per_day": round(found.requests_per_day, 1),
+            "least_requests_per_day": round(found.least_requests_per_day, 1),
+            "utilization": found.utilization,
+            "most_utilization": found.most_utilization,
+            "worst_wait_seconds": seconds(found.worst_wait),
         },
         "budget": {
             "blocked_until": session.instant_text(budget.blocked_until or None),
@@ -192,7 +199,7 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
 
 def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
     health = standing.health
-    figures, plan, head = health.figures, health.plan, standing.whole.head
+    figures, found, head = health.figures, standing.forecast, standing.whole.head
     return [
         ("within the law", _verdict(standing)),
         ("how we know", _lines(standing.verdict.grounds)),
@@ -216,10 +223,11 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
             ),
         ),
         (
-            "sweeps",
-            f"{session.counted(plan.pages, 'page')} every {session.span(plan.period)}: {_rate(plan.requests_per_hour)} "
-            f"requests an hour. The leases alone need {_percent(plan.utilization)} of the budget"
-            if plan.pages
+            "read within",
+            f"{session.span(found.worst_wait)}: {session.counted(found.pages, 'page')}, {found.requests_per_day:,.0f} "
+            f"requests a day. Leases use {_percent(found.utilization)} of the budget; accounts are admitted up to "
+            f"{found.most_utilization:.0%}"
+            if found.pages
             else "nothing to read yet",
         ),
         ("requests left", _budget(standing)),
@@ -328,10 +336,6 @@ def _tripwires(health: "Health") -> "list[tuple[str, str | Text]]":
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
-
-
-def _rate(number: float) -> str:
-    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
 
 
 def _percent(share: float) -> str:

@@ -94,7 +94,7 @@ def test_an_empty_mirror_is_lawful(on: On, mirror: SiteMirror, tmp_path: Path) -
 
     assert shown.code == 0
     assert "accounts        none yet" in shown.out
-    assert "sweeps          nothing to read yet" in shown.out
+    assert "read within     nothing to read yet" in shown.out
 
 
 def test_watching_ends_with_ctrl_c(mirror: SiteMirror) -> None:
