@@ -173,6 +173,29 @@ _STAND_EVERY = _stand.on_conflict_do_update(
         "stands": 1,
     },
 )
+_stand_entries = sqlite_insert(_TOMBSTONE).from_select(
+    ["document_id", "account_id", "reason", "since", "stands"],
+    select(
+        _ENTRY.c.number,
+        _ENTRY.c.account_id,
+        literal_column(f"'{Reason.OWNER_REQUEST.value}'"),
+        bindparam("now"),
+        literal_column("1"),
+    ).where(_ENTRY.c.account_id == bindparam("of_account")),
+)
+_STAND_ENTRIES = _stand_entries.on_conflict_do_update(
+    index_elements=[_TOMBSTONE.c.document_id],
+    set_={
+        "reason": _stand_entries.excluded.reason,
+        "since": func.max(_TOMBSTONE.c.since, _stand_entries.excluded.since),
+        "stands": 1,
+    },
+)
+_LIFT_ENTRIES = (
+    update(_TOMBSTONE)
+    .where(_TOMBSTONE.c.account_id == bindparam("of_account"), _TOMBSTONE.c.document_id < 0, _TOMBSTONE.c.stands == 1)
+    .values(stands=0, since=func.max(_TOMBSTONE.c.since, bindparam("at")))
+)
 _LIFT = (
     update(_TOMBSTONE)
     .where(_TOMBSTONE.c.document_id == bindparam("of_document"))
@@ -280,11 +303,19 @@ class RequestWriting(RequestReading, DocumentWriting, AccountDooming):
         return documents
 
     def request_every_document(self, account_id: int, now: Instant, lease: Lease) -> int:
-        """Put a request for each document of an account on record, doom all of them, and let none of them come back."""
+        """Put a request for each document of an account on record, doom all of them, and let none of them come back.
+
+        Its albums, folders and articles go and stay away too, until a newer consent (`lift_entries`).
+        """
         asked = self._do(_REQUEST_EVERY, of_account=account_id, now=now, erase_by=deadline(now, lease))
         self._do(_STAND_EVERY, of_account=account_id, now=now)
+        self._do(_STAND_ENTRIES, of_account=account_id, now=now)
         self.doom_account_by_request(account_id, now, lease)
         return asked
+
+    def lift_entries(self, account_id: int, since: Instant) -> int:
+        """Let albums, folders and articles come back that stayed away because their owner asked. Returns how many."""
+        return self._do(_LIFT_ENTRIES, of_account=account_id, at=since)
 
     def lift_tombstone(self, document_id: int, since: Instant) -> None:
         """Let a standing tombstone stand no more; answers sent after `since` may bring the document back."""

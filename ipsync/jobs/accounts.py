@@ -164,6 +164,7 @@ class Accounts:
             checked_at=granted.sent_at,
             next_check_at=now + self._rules.lease.window // 2,
         )
+        tx.lift_entries(account.account_id, now)
         lift_requests(tx, account.account_id, account.consent_epoch, now, self._rules.lease)
         tx.put_account(account)
         self._put_grant(tx, granted, account.consent_epoch, now)

@@ -258,7 +258,9 @@ def _seen(tx: Transaction, reading: Reading) -> None:
 
 def _outside(stone: Tombstone) -> OutsideTombstone:
     subject = Subject(RequestScope.DOCUMENT, stone.document_id, stone.account_id)
-    return OutsideTombstone(subject, Reason(stone.reason), stone.since)
+    # No request stands behind an album that has to stay away: the stone alone says so.
+    stands = stone.stands and is_entry(stone.document_id)
+    return OutsideTombstone(subject, Reason(stone.reason), stone.since, stands=stands)
 
 
 def _tombstones_after(view: View, cursor: int) -> list[Tombstone]:

@@ -84,8 +84,13 @@ class RequestChanges(RequestView, Protocol):
         """Put a request for each document of an account on record, doom all of them, and let none of them come back.
 
         For a member who goes on being connected, in a few statements however many there are. A document that its
-        owner asked for before gets no second request. Returns for how many documents.
+        owner asked for before gets no second request. Albums, folders and articles go and stay away with them. Returns
+        for how many documents.
         """
+        ...
+
+    def lift_entries(self, account_id: int, since: Instant) -> int:
+        """Let albums, folders and articles come back that stayed away because their owner asked. Returns how many."""
         ...
 
     def lift_tombstone(self, document_id: int, since: Instant) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from ipsync.policy.documents import MEDIA, THUMBNAIL_LABELS, DocumentState, Safety
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND, Duration, rfc3339, seconds
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
@@ -168,7 +169,13 @@ def kept_words(rules: Rules) -> list[tuple[str, str]]:
         ("Fit for", ", ".join(_SAFETY_WORDS[level] for level in sorted(view.safety))),
         ("Files of each work", ", ".join(map(_file_words, view.renditions)) or "none, only what is said about it"),
         ("Description and tags", "copied too" if rules.details else "not copied"),
+        ("Beside works", _beside(rules)),
     ]
+
+
+def _beside(rules: Rules) -> str:
+    """Say which of albums, folders and articles are copied."""
+    return ", ".join(f"{kind.value}s" for kind in EntryKind if kind in rules.kinds) or "nothing"
 
 
 def _file_words(name: str) -> str:

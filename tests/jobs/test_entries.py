@@ -360,3 +360,19 @@ async def test_F6_a_verification_of_the_future_counts_as_overdue(house: Househol
     assert house.entry_state(EntryKind.ALBUM, mine[EntryKind.ALBUM]) is DocumentState.DOOMED
     await house.purge()
     assert house.entry(EntryKind.ALBUM, mine[EntryKind.ALBUM]) is None
+
+
+async def test_T11_who_asks_for_all_copies_to_go_gets_no_album_back_until_they_consent_anew(house: Household) -> None:
+    mine = await gallery(house)
+    await house.requests.file_all(OLGA)
+    assert set(states(house, mine)) == {DocumentState.DOOMED}
+    await house.purge()
+    await house.sweep_entries()
+    assert set(states(house, mine)) == {None}
+    written = (house.folder / "ipsync.tombstones").read_text()
+    numbers = [subject_number(*one) for one in mine.items()]
+    assert all(f'"id":{number},' in written for number in numbers)
+    assert written.count('"stands":true') >= len(numbers), "a restored database does not bring them back either"
+    await house.authorize(OLGA, ALL)
+    await house.sweep_entries()
+    assert house.entry_state(EntryKind.ARTICLE, mine[EntryKind.ARTICLE]) is DocumentState.LIVE
