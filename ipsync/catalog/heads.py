@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ipsync.catalog.location import heads_file, open_beside
-from ipsync.policy.ledger import LedgerHead, read_head, write_head
+from ipsync.policy.ledger import LedgerHead
+from ipsync.policy.ledger_lines import read_head, write_head
 from ipsync.ports.catalog import CatalogFailure
 
 _TAIL_BYTES = 4096

@@ -161,8 +161,8 @@ async def _check_database(works: "Works", heads: Path | None) -> "tuple[LedgerCh
 def _check_file(path: Path, heads: Path | None, key: str | None) -> "tuple[LedgerCheck, LedgerHead | None]":
     from ipsync.catalog.heads import read_heads
     from ipsync.catalog.ledger_keys import is_signed
-    from ipsync.policy.ledger import read_header, read_line
     from ipsync.policy.ledger_check import LedgerCheck
+    from ipsync.policy.ledger_lines import read_header, read_line
 
     with _opened_for_reading(path) as lines:
         try:
@@ -237,7 +237,7 @@ def _since(text: str) -> "int | str":
 
 async def _export(works: "Works", first: "int | str", file: Path | None, head_only: bool) -> None:
     from ipsync.jobs.ledger import hash_before, pages
-    from ipsync.policy.ledger import LedgerHeader, write_head, write_header, write_line
+    from ipsync.policy.ledger_lines import LedgerHeader, write_head, write_header, write_line
 
     catalog = works.base.catalog
     head = await catalog.read(lambda view: view.ledger_head())

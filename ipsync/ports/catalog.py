@@ -5,8 +5,7 @@ event loop: `await catalog.write(lambda tx: ...)`. It either happened, durably, 
 wait, fetch or touch files inside it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from ipsync.policy.accounts import Account, AccountState, Consent, Grant
@@ -15,122 +14,59 @@ from ipsync.policy.documents import Document, DocumentState, Rendition, Renditio
 from ipsync.policy.instants import Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, PageRecord
-from ipsync.policy.removals import Reason, Removal, Stage
-from ipsync.policy.tripwire import Tripwire
+from ipsync.policy.removals import Reason
 from ipsync.ports.absences import AbsenceChanges, AbsenceView
+from ipsync.ports.catalog_failures import (
+    CatalogBroken,
+    CatalogBusy,
+    CatalogCorrupt,
+    CatalogFailure,
+    CatalogFenced,
+    CatalogFull,
+    CatalogLost,
+    CatalogMissing,
+    CatalogOutdated,
+    StateKeyWrong,
+)
 from ipsync.ports.changes import ChangeChanges, ChangeView
 from ipsync.ports.comparison import ComparisonView
 from ipsync.ports.entries import EntryChanges, EntryView
+from ipsync.ports.figures import AccountFigures, Figures, JobRun
 from ipsync.ports.future import FutureChanges, FutureView
 from ipsync.ports.incidents import IncidentChanges, IncidentView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
 from ipsync.ports.petitions import PetitionChanges, PetitionView
 from ipsync.ports.plans import PlanChanges, PlanView
 from ipsync.ports.read_tokens import ReadTokenChanges, ReadTokenView
+from ipsync.ports.removals import RemovalChanges, RemovalView
 from ipsync.ports.requests import RequestChanges, RequestView
 from ipsync.ports.store import ContentKey
 from ipsync.ports.webhooks import WebhookChanges, WebhookView
 
+__all__ = [
+    "AccountFigures",
+    "Catalog",
+    "CatalogBroken",
+    "CatalogBusy",
+    "CatalogCorrupt",
+    "CatalogFailure",
+    "CatalogFenced",
+    "CatalogFull",
+    "CatalogLost",
+    "CatalogMissing",
+    "CatalogOutdated",
+    "Figures",
+    "JobRun",
+    "StateKeyWrong",
+    "Transaction",
+    "View",
+]
+
 T = TypeVar("T")
 
 
-class CatalogFailure(Exception):
-    """The catalog could not do it; nothing of the work happened."""
-
-
-class CatalogBusy(CatalogFailure):
-    """Another process held the database too long."""
-
-
-class CatalogFull(CatalogFailure):
-    """The disk has no room left (F3). Reading works, and removing should be tried again."""
-
-
-class CatalogOutdated(CatalogFailure):
-    """The database has not the schema of this version; the message names the remedy."""
-
-
-class CatalogCorrupt(CatalogFailure):
-    """The database contradicts itself, or its secrets do not fit `state_key` (F5)."""
-
-
-class StateKeyWrong(CatalogCorrupt):
-    """The database is whole as far as is known, but was made with another `state_key`: only the operator can help."""
-
-
-class CatalogMissing(CatalogOutdated):
-    """There is no database."""
-
-
-class CatalogLost(CatalogFailure):
-    """This process may not use the catalog any more. It must end, not retry; a boot gate follows."""
-
-
-class CatalogBroken(CatalogLost):
-    """The disk answered an error while writing: nobody knows what is on it (design §6, F4)."""
-
-
-class CatalogFenced(CatalogLost):
-    """Another process began a newer epoch: what this one believes is out of date (F27)."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobRun:
-    """The newest run of one job.
-
-    Attributes:
-        failure: our words for what went wrong, "" when it went well.
-        succeeded_at: the end of the newest run that went well, or None.
-    """
-
-    job: str
-    started_at: Instant
-    finished_at: Instant
-    failure: str = ""
-    succeeded_at: Instant | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The catalog in numbers, for metrics, status and pages; one cheap query each.
-
-    Attributes:
-        documents: by state; GONE is counted as tombstones.
-        tombstones: erased documents still remembered by number.
-        oldest_verified_at: of all LIVE documents, or None.
-        open_removals: by stage.
-        nearest_erase_by: the earliest deadline of an open removal, or None.
-        stored_files: renditions held.
-        stored_bytes: their size.
-        wanted_files: renditions still to fetch.
-        listing_pages: P, the sum of pages over the listings of ACTIVE accounts, with what a sweep of their albums,
-            folders and articles takes.
-    """
-
-    documents: Mapping[DocumentState, int]
-    tombstones: int
-    oldest_verified_at: Instant | None
-    open_removals: Mapping[Stage, int]
-    nearest_erase_by: Instant | None
-    stored_files: int
-    stored_bytes: int
-    wanted_files: int
-    listing_pages: int
-
-
-@dataclass(frozen=True, slots=True)
-class AccountFigures:
-    """One account in numbers, for `account list` and pages."""
-
-    account_id: int
-    documents: Mapping[DocumentState, int] = field(default_factory=dict)
-    stored_files: int = 0
-    stored_bytes: int = 0
-    oldest_verified_at: Instant | None = None
-    open_removals: int = 0
-
-
 class View(
+    RemovalView,
     ComparisonView,
     RequestView,
     PetitionView,
@@ -241,29 +177,6 @@ class View(
         """Those of these keys for which a STORED or ERASING rendition exists; the others are orphans."""
         ...
 
-    def removal(self, removal_id: int) -> Removal | None:
-        """One removal."""
-        ...
-
-    def removals(
-        self,
-        *,
-        stages: Collection[Stage] | None = None,
-        account_id: int | None = None,
-        document_ids: Collection[int] | None = None,
-        limit: int = 1000,
-    ) -> list[Removal]:
-        """Removals, earliest `erase_by` first."""
-        ...
-
-    def due_removals(self, now: Instant, limit: int, passing_over: Collection[int] = ()) -> list[Removal]:
-        """Removals for which `policy.removals.is_due` says yes at `now`, earliest `erase_by` first; none of these."""
-        ...
-
-    def suspicions(self, now: Instant, limit: int, passing_over: Collection[Tripwire] = ()) -> list[Removal]:
-        """SUSPECTED removals with `next_try_at` ≤ now, earliest `erase_from` first; none of these tripwires."""
-        ...
-
     def figures(self) -> Figures:
         """The whole catalog in numbers."""
         ...
@@ -287,6 +200,7 @@ class View(
 
 class Transaction(
     View,
+    RemovalChanges,
     RequestChanges,
     PetitionChanges,
     LedgerWriting,
@@ -372,42 +286,6 @@ class Transaction(
 
     def set_rendition_state(self, keys: Collection[ContentKey], state: RenditionState) -> None:
         """Change only the state of these renditions."""
-        ...
-
-    def add_removals(self, removals: Sequence[Removal]) -> None:
-        """Record new obligations, numbered by the catalog; a document has at most one open Scope.DOCUMENT removal.
-
-        Where one is open already, the stronger stands: a later stage, an earlier deadline, and the
-        reason of whoever is CONFIRMED.
-        """
-        ...
-
-    def update_removals(self, removals: Sequence[Removal]) -> None:
-        """Replace these removals, by removal_id, many at once."""
-        ...
-
-    def intend_removals(self, removal_ids: Collection[int]) -> None:
-        """Move these CONFIRMED removals of whole documents on to INTENDED, and count what they will erase.
-
-        That are the document's STORED and ERASING files. One that is INTENDED already is counted anew.
-        """
-        ...
-
-    def advance_removals(
-        self, removal_ids: Collection[int], before: Stage, after: Stage, gone_at: Instant | None = None
-    ) -> dict[int, Reason]:
-        """Move those of these removals that stand at `before` on to `after`; nothing else of them changes.
-
-        Args:
-            removal_ids: which.
-            before: where they are expected to stand.
-            after: where they go.
-            gone_at: when they were gone, where `after` is GONE.
-
-        Returns:
-            The ones that were moved, with their reasons as they are now; what somebody else moved meanwhile is
-            not among them.
-        """
         ...
 
     def doom_account(self, account_id: int, reason: Reason, now: Instant, lease: Lease) -> int:

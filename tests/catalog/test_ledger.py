@@ -19,8 +19,9 @@ from ipsync.catalog.sqlite import writing_engine
 from ipsync.jobs.ledger import check_ledger, prove_document
 from ipsync.policy.accounts import Consent, Grant
 from ipsync.policy.instants import HOUR
-from ipsync.policy.ledger import EntryKind, LedgerEvent, LedgerHead, gone, started, write_head
+from ipsync.policy.ledger import EntryKind, LedgerEvent, LedgerHead, gone, started
 from ipsync.policy.ledger_check import LedgerCheck
+from ipsync.policy.ledger_lines import write_head
 from ipsync.policy.removals import Reason, Removal, Stage
 from ipsync.ports.catalog import Transaction
 from ipsync.ports.ledger import LedgerDifference

@@ -7,18 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ipsync.policy.ledger import (
-    GENESIS,
-    LedgerEntry,
-    LedgerHead,
-    encode,
-    head_message,
-    leaf,
-    link,
-    read_line,
-    write_line,
-)
+from ipsync.policy.ledger import GENESIS, LedgerEntry, LedgerHead, encode, head_message, leaf, link
 from ipsync.policy.ledger_check import LedgerCheck
+from ipsync.policy.ledger_lines import read_line, write_line
 
 T = 1_795_000_000_000_000
 KEY, OTHER_KEY = "12" * 32, "56" * 32
