@@ -7,6 +7,8 @@ from pathlib import Path
 
 from benchmarks.nginx import nginx
 from tests.api.fronting import misanswered
+from tests.api.hostile import crowd
+from tests.api.serving import reachable
 from tests.api.trying import try_api
 from tests.web.media_cases import CASES
 
@@ -20,7 +22,18 @@ def main() -> int:
     seed = () if arguments.seed is None else (f"--seed={arguments.seed}",)
     tried = try_api(f"--max-examples={arguments.examples}", *seed)
     sys.stdout.write(tried.stdout)
-    return 1 if tried.returncode + _try_nginx() else 0
+    return 1 if tried.returncode + _try_nginx() + _try_crowd() else 0
+
+
+def _try_crowd() -> int:
+    with tempfile.TemporaryDirectory() as folder, reachable(Path(folder)) as api:
+        found = crowd(api, 10_000)
+    print(
+        f"{found.opened:,} connections at once: {found.answered:,} answered, {found.put_off:,} told to come back, "
+        f"{found.dropped:,} without an answer, in {found.seconds:.1f} s; "
+        f"the next reader waited {found.after_seconds:.2f} s"
+    )
+    return 0 if found.answered else 1
 
 
 def _try_nginx() -> int:
