@@ -16,6 +16,7 @@ from ipsync.policy.petitions import Outcome
 from ipsync.policy.requests import LONGEST_WORDS, Subject, Words, parse_document, parse_words
 from ipsync.web.failures import WebFailure, unavailable
 from ipsync.web.forms import read_form
+from ipsync.web.headers import Needs
 from ipsync.web.pages import form_page, page_answer, see_other
 from ipsync.web.parts import PARTS, WebJobs
 from ipsync.web.sessions import SESSIONS
@@ -84,7 +85,9 @@ def _form(request: web.Request, fields: Mapping[str, str], wrong: str = "", stat
         "can_sign_in": "me" in request.app.router.named_resources(),
         **_times(request),
     }
-    return form_page(request, "removals.html", values, member, status=status)
+    # Signing in begins here as well, and ends at ipernity.
+    needs = Needs(forms=True, leads_to=(request.app[PARTS].site_url,))
+    return form_page(request, "removals.html", values, member, needs, status)
 
 
 def _times(request: web.Request) -> dict[str, str]:

@@ -43,6 +43,31 @@ function chunk(kind, body) {
   return Buffer.concat([size, named, sum]);
 }
 
+const BITS = [16, 8, 0];
+
+/** Choose at most 256 colors: the most usual ones as they are, and of the rest one for each usual neighborhood. */
+function chosen(counts) {
+  const usual = [...counts].sort((one, other) => other[1] - one[1]).map(([color]) => color);
+  const palette = new Set(usual.slice(0, 160));
+  const neighborhoods = new Set();
+  for (const color of usual) {
+    const near = BITS.map((bit) => (color >> bit) & 0xf0).join();
+    if (palette.size === 256) break;
+    if (!neighborhoods.has(near)) palette.add(color);
+    neighborhoods.add(near);
+  }
+  return [...palette];
+}
+
+function nearest(color, palette) {
+  let [best, least] = [0, Infinity];
+  palette.forEach((candidate, index) => {
+    const away = BITS.reduce((sum, bit) => sum + (((color >> bit) & 255) - ((candidate >> bit) & 255)) ** 2, 0);
+    if (away < least) [best, least] = [index, away];
+  });
+  return best;
+}
+
 /** Give a PNG with a palette that looks the same as `png`, to an eye. */
 export function small(png) {
   const [width, height, channels] = [png.readUInt32BE(16), png.readUInt32BE(20), png[25] === 6 ? 4 : 3];
@@ -51,24 +76,25 @@ export function small(png) {
     if (png.toString('latin1', at + 4, at + 8) === 'IDAT') data.push(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)));
   }
   const source = pixels(inflateSync(Buffer.concat(data)), width, height, channels);
-  // Round colors more and more coarsely until a palette holds them.
-  for (let step = 1; ; step *= 2) {
-    const palette = new Map();
-    const rows = Buffer.alloc((width + 1) * height);
-    for (let number = 0; number < width * height && palette.size <= 256; number += 1) {
-      const round = (byte) => Math.min(255, Math.round(byte / step) * step);
-      const at = number * channels;
-      const color = (round(source[at]) << 16) | (round(source[at + 1]) << 8) | round(source[at + 2]);
-      if (!palette.has(color)) palette.set(color, palette.size);
-      rows[number + Math.floor(number / width) + 1] = palette.get(color);
-    }
-    if (palette.size > 256) continue;
-    const header = Buffer.alloc(13);
-    header.writeUInt32BE(width, 0);
-    header.writeUInt32BE(height, 4);
-    header.set([8, 3, 0, 0, 0], 8);
-    const colors = Buffer.from([...palette.keys()].flatMap((color) => [color >> 16, (color >> 8) & 255, color & 255]));
-    const parts = [chunk('IHDR', header), chunk('PLTE', colors), chunk('IDAT', deflateSync(rows, { level: 9 }))];
-    return Buffer.concat([png.subarray(0, 8), ...parts, chunk('IEND', Buffer.alloc(0))]);
+  const colorAt = (number) => source.readUIntBE(number * channels, 3);
+  const counts = new Map();
+  for (let number = 0; number < width * height; number += 1) {
+    const color = colorAt(number);
+    counts.set(color, (counts.get(color) ?? 0) + 1);
   }
+  const palette = chosen(counts);
+  const indexes = new Map(palette.map((color, index) => [color, index]));
+  const rows = Buffer.alloc((width + 1) * height);
+  for (let number = 0; number < width * height; number += 1) {
+    const color = colorAt(number);
+    if (!indexes.has(color)) indexes.set(color, nearest(color, palette));
+    rows[number + Math.floor(number / width) + 1] = indexes.get(color);
+  }
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 3, 0, 0, 0], 8);
+  const colors = Buffer.from(palette.flatMap((color) => BITS.map((bit) => (color >> bit) & 255)));
+  const parts = [chunk('IHDR', header), chunk('PLTE', colors), chunk('IDAT', deflateSync(rows, { level: 9 }))];
+  return Buffer.concat([png.subarray(0, 8), ...parts, chunk('IEND', Buffer.alloc(0))]);
 }

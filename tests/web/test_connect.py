@@ -248,3 +248,18 @@ async def test_a_head_takes_no_frob(new_wall):
 
 def test_sessions_of_the_flow_are_short():
     assert LASTS["flow"] <= 30 * MINUTE
+
+
+async def test_who_signs_in_to_ask_for_a_removal_comes_back_to_it(wall):
+    browser = wall.browser()
+    begun = await browser.press("/removals", "/me/sign-in", back="removals")
+    back = await browser.get(await wall.say_yes(browser, begun.location, 0))
+    assert back.location == "/removals"
+    assert "You are signed in." in (await browser.get("/removals")).words
+    document = (await wall.documents())[0]
+    asked = await browser.press("/removals", "/removals", document=str(document.document_id))
+    assert "Nobody is shown the copy any more." in (await browser.get(asked.location)).words
+    # Anywhere else is nowhere to come back to.
+    other = wall.browser()
+    begun = await other.press("/me", "/me/sign-in", back="https://evil.example/")
+    assert (await other.get(await wall.say_yes(other, begun.location, 0))).location == "/me"
