@@ -4,8 +4,12 @@ from typing import Any
 from urllib.parse import quote
 
 from ipsync.policy.documents import Document
+from ipsync.policy.entries import Entry, EntryKind
 from ipsync.policy.licenses import LICENSES
 from ipsync.web.showing import Held
+
+_PAGES = {EntryKind.ALBUM: "album", EntryKind.FOLDER: "folder", EntryKind.ARTICLE: "blog"}
+"""The word in the address of each kind's page at ipernity."""
 
 
 def owner(held: Held, site_url: str) -> dict[str, Any]:
@@ -24,6 +28,11 @@ def license_of(document: Document) -> dict[str, Any]:
 def document_link(document: Document, site_url: str) -> str:
     """Give the page at ipernity that every copy leads back to."""
     return f"{site_url}/doc/{document.account_id}/{document.document_id}"
+
+
+def entry_link(entry: Entry, site_url: str) -> str:
+    """Give the page of an album, a folder or an article at ipernity."""
+    return f"{site_url}/{_PAGES[entry.kind]}/{entry.account_id}/{entry.entry_id}"
 
 
 def member_link(account_id: int, site_url: str) -> str:

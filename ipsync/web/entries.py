@@ -10,17 +10,17 @@ from typing import Any
 
 from aiohttp import web
 
-from ipsync.policy.entries import LARGEST_ENTRY_ID, Entry, EntryKind, subject_number
+from ipsync.policy.entries import LARGEST_ENTRY_ID, EntryKind, subject_number
 from ipsync.policy.instants import rfc3339
 from ipsync.policy.lease import Lease
 from ipsync.policy.read_tokens import TokenScope
 from ipsync.ports.catalog import View
 from ipsync.web import entry_schemas
-from ipsync.web.answers import json_answer, tagged
+from ipsync.web.answers import tagged
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.api_schemas import NOT_SHOWN
 from ipsync.web.authentication import CALLER
-from ipsync.web.credit import member_link
+from ipsync.web.credit import entry_link, member_link
 from ipsync.web.documents import CURSORS, SHOWCASE, summary
 from ipsync.web.entry_showing import Contents, ShownEntry, read_contents, read_entries, read_entry
 from ipsync.web.failures import not_found
@@ -38,9 +38,6 @@ from ipsync.web.reading import (
 from ipsync.web.showing import why_missing
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_PAGES = {EntryKind.ALBUM: "album", EntryKind.FOLDER: "folder", EntryKind.ARTICLE: "blog"}
-"""The word in the address of each kind's page at ipernity."""
-
 _ARTICLES = {EntryKind.ALBUM: "an album", EntryKind.FOLDER: "a folder", EntryKind.ARTICLE: "an article"}
 _HOLDS = {
     EntryKind.ALBUM: "With the documents in it that may be shown, in their owner's order.",
@@ -56,7 +53,7 @@ async def _list(request: web.Request, kind: EntryKind) -> web.StreamResponse:
     account_id = caller.account_id if "account" not in asked else read_id(asked["account"], "account")
     limit, cursors = read_limit(asked.get("limit")), request.app[CURSORS]
     if account_id is not None and (account_id >= LARGEST_ENTRY_ID or not caller.may_see(account_id)):
-        return tagged(request, json_answer({f"{kind.value}s": [], "next_cursor": None}))
+        return tagged(request, {f"{kind.value}s": [], "next_cursor": None})
     question = question_of(kind, account_id)
     after = 0 if "cursor" not in asked else cursors.read(asked["cursor"], question)
     rules, now = parts.rules(), parts.clock.now()
@@ -70,7 +67,7 @@ async def _list(request: web.Request, kind: EntryKind) -> web.StreamResponse:
         ],
         "next_cursor": None if further is None else cursors.write(further, question),
     }
-    return tagged(request, json_answer(answer))
+    return tagged(request, answer)
 
 
 async def _show(request: web.Request, kind: EntryKind) -> web.StreamResponse:
@@ -113,8 +110,8 @@ async def _show(request: web.Request, kind: EntryKind) -> web.StreamResponse:
         ]
     if kind is EntryKind.ARTICLE:
         answer["text"] = shown.entry.content.text
-    link = f'<{_link(shown.entry, parts.site_url)}>; rel="canonical"'
-    return tagged(request, json_answer(answer, headers={"Link": link}))
+    link = f'<{entry_link(shown.entry, parts.site_url)}>; rel="canonical"'
+    return tagged(request, answer, {"Link": link})
 
 
 def question_of(kind: EntryKind, account_id: int | None) -> int:
@@ -134,7 +131,7 @@ def _summary(shown: ShownEntry, lease: Lease, site_url: str) -> dict[str, Any]:
             "name": account.username or account.realname or str(account_id),
             "link": member_link(account_id, site_url),
         },
-        "link": _link(entry, site_url),
+        "link": entry_link(entry, site_url),
         "verified_at": rfc3339(entry.verified_at),
         "serve_until": rfc3339(lease.serve_until(entry.verified_at)),
     }
@@ -142,10 +139,6 @@ def _summary(shown: ShownEntry, lease: Lease, site_url: str) -> dict[str, Any]:
         told["cover"] = None if shown.cover_id is None else str(shown.cover_id)
     times = {"posted_at": entry.posted_at, "modified_at": entry.modified_at}
     return told | {name: rfc3339(at) for name, at in times.items() if at is not None}
-
-
-def _link(entry: Entry, site_url: str) -> str:
-    return f"{site_url}/{_PAGES[entry.kind]}/{entry.account_id}/{entry.entry_id}"
 
 
 def _endpoints() -> Iterator[Endpoint]:

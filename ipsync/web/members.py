@@ -12,6 +12,7 @@ from aiohttp import web
 
 from ipsync.policy.accounts import GRANTED_STATES, Account
 from ipsync.policy.documents import THUMBNAIL_LABELS, Document, DocumentState, Rendition, RenditionState
+from ipsync.policy.entries import Entry, EntryKind
 from ipsync.policy.instants import Instant
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.requests import Holding, RequestScope, Subject
@@ -19,7 +20,8 @@ from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import View
 from ipsync.web.authorization import lead_to_ipernity, member_of, name_of
 from ipsync.web.connect import jobs_of, leading_out, standing_words
-from ipsync.web.credit import document_link
+from ipsync.web.credit import document_link, entry_link
+from ipsync.web.entry_showing import may_show_entry
 from ipsync.web.failures import not_found
 from ipsync.web.forms import read_form
 from ipsync.web.headers import Needs
@@ -60,12 +62,16 @@ class Mine:
     Attributes:
         page: one page of it, by id.
         after: the id to go on after, or None at the end.
+        beside: the first of their albums, folders and articles.
+        beside_held: how many of these are kept.
     """
 
     account: Account | None
     held: Holding
     page: tuple[Held, ...]
     after: int | None
+    beside: tuple[Entry, ...] = ()
+    beside_held: int = 0
 
 
 async def show_mine(request: web.Request) -> web.StreamResponse:
@@ -91,6 +97,8 @@ async def show_mine(request: web.Request) -> web.StreamResponse:
             "size": size_words(mine.held.size_bytes),
             "cards": [_card(held, rules, now, parts.site_url) for held in mine.page],
             "after": mine.after,
+            "beside": [_line(entry, rules, now, mine.account, parts.site_url) for entry in mine.beside],
+            "beside_held": mine.beside_held,
             "is_first": not after,
             **(standing_words(mine.account, rules) if mine.account is not None else {"standing": "", "waits": False}),
         },
@@ -108,7 +116,25 @@ def _mine(view: View, account_id: int, after: int) -> Mine:
         view.holding(Subject(RequestScope.ACCOUNT, account_id)),
         tuple(with_files(view, account, shown)),
         shown[-1].document_id if more else None,
+        _beside(view, account_id) if not after else (),
+        sum(view.entry_counts().get(account_id, {}).values()),
     )
+
+
+def _beside(view: View, account_id: int) -> tuple[Entry, ...]:
+    found = [entry for kind in EntryKind for entry in view.entries_of(kind, PAGE_LIMIT, account_id=account_id)]
+    return tuple(found[:PAGE_LIMIT])
+
+
+def _line(entry: Entry, rules: Rules, now: Instant, account: Account | None, site_url: str) -> dict[str, Any]:
+    """Give what a member is told of one album, folder or article."""
+    return {
+        "kind": entry.kind.value,
+        "title": short_title(entry.title),
+        "link": entry_link(entry, site_url),
+        "state": "" if may_show_entry(entry, account, rules, now) else _STATES.get(entry.state, "hidden"),
+        "gone_by": moment(entry.verified_at + rules.lease.gone_age, now),
+    }
 
 
 def with_files(view: View, account: Account | None, documents: list[Document]) -> list[Held]:

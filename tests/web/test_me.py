@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from ipsync.policy.accounts import AccountState
-from ipsync.policy.documents import DocumentState
+from ipsync.policy.documents import DocumentState, Visibility
+from ipsync.policy.entries import Content, EntryKind, ListedEntry, verified
 from ipsync.policy.instants import HOUR
 from ipsync.policy.removals import Reason
 from ipsync.web.members import short_title
@@ -109,6 +110,20 @@ async def test_T08_everything_of_mine_is_listed_and_nothing_of_others(wall):
     assert f"{wall.site.simulator.base_url}/doc/{wall.id_of(0)}/{mine[0].document_id}" in page.text
     other = (await wall.account(1)).username
     assert other not in page.text
+
+
+async def test_T08_albums_and_articles_of_mine_are_listed_too(wall):
+    browser = await wall.signed_in()
+    number, now = wall.id_of(0), wall.works.base.clock.now()
+    listed = ListedEntry(70, "Evening <b>light</b>", frozenset({Visibility.PUBLIC}))
+    for owner, kind in ((number, EntryKind.ALBUM), (wall.id_of(1), EntryKind.ARTICLE)):
+        entry = verified(None, kind, owner, listed, Content(), now, now)
+        await wall.works.base.catalog.write(lambda tx, entry=entry: tx.put_entries([entry]))
+    page = await browser.get("/me")
+    assert "album Evening <b>light</b>" in page.words
+    assert f"/album/{number}/70" in page.text
+    assert "article" not in page.words
+    assert "Remove all copies" in page.words
 
 
 async def test_thumbnails_are_for_their_owner_alone(wall):
