@@ -67,8 +67,8 @@ def test_the_whole_story(start_site: Callable[..., Site], start_mirror: Callable
         "no removal is open",
     )
     for document_id in mine:
-        assert mirror.get(f"/v1/documents/{document_id}")[0] == 404
-        assert mirror.get(f"/media/{document_id}/240")[0] == 404
+        assert mirror.get(f"/v1/documents/{document_id}")[0] == 410
+        assert mirror.get(f"/media/{document_id}/240")[0] == 410
         assert mirror.copies(truth[document_id]["token"]) == []
     reasons = {mirror.json("documents", "show", i)["removals"][0]["reason"] for i in mine}
     assert reasons == {"unshared", "relicensed", "deleted"}

@@ -260,6 +260,12 @@ async def new_wall(_walls: Mapping[str, SiteMirror], tmp_path: Path) -> AsyncIte
 
 
 @pytest.fixture
+def wall_mirror(_walls: Mapping[str, SiteMirror], tmp_path: Path) -> SiteMirror:
+    """A mirror of the members 0 and 1 that nobody serves yet."""
+    return _walls["stocked"].copy_to(tmp_path / "wall")
+
+
+@pytest.fixture
 async def wall(_walls: Mapping[str, SiteMirror], tmp_path: Path) -> AsyncIterator[Wall]:
     """A served mirror of the members 0 and 1."""
     async with wall_of(_walls["stocked"].copy_to(tmp_path / "wall")) as wall:

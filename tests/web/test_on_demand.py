@@ -1,13 +1,18 @@
 """`/media` where files are fetched when they are asked for: waited for, put off with a time, or not there."""
 
+import asyncio
 from dataclasses import replace
 
+import aiohttp
 import pytest
 
+from ipsync.jobs.media_keeping import key_of
 from ipsync.policy.documents import RemoteFile, Rendition, RenditionState
 from ipsync.policy.instants import HOUR, SECOND
 from ipsync.ports.catalog import CatalogBusy
+from tests.fakes.site import ADMIN_TOKEN
 from tests.web.conftest import JPEG, RULES, serving
+from tests.web.wall import wall_of
 
 
 @pytest.fixture
@@ -87,3 +92,29 @@ async def test_a_catalog_that_fails_meanwhile_is_told_as_such(wanted):
 
     async with serving(wanted, on_demand=fetching(wanted, [], act=fail)) as client:
         assert (await client.get("/media/5/240")).status == 503
+
+
+async def test_T22_twenty_readers_make_one_download_from_ipernity(wall_mirror):
+    wall_mirror.edit("[mirror]\n", '[mirror]\nmode = "on-demand"\n')
+    async with wall_of(wall_mirror) as wall:
+        catalog = wall.works.base.catalog
+        stored = await catalog.read(lambda view: view.renditions_stored_before(2**62, ("240",), 1))
+        key = key_of(stored[0])
+        wall.works.base.store.erase_files([key])
+        await catalog.write(lambda tx: tx.set_rendition_state([key], RenditionState.WANTED))
+        assert (await wall.works.media.run()).files == 0
+
+        async def downloads():
+            return int((await asyncio.to_thread(wall.site.change, lambda world: world.meter.report()))["media"])
+
+        before, headers = await downloads(), {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        async with aiohttp.ClientSession(wall.address, headers=headers) as session:
+
+            async def look():
+                async with session.get(f"/media/{key.document_id}/240") as answer:
+                    return answer.status, await answer.read()
+
+            found = await asyncio.gather(*(look() for _ in range(20)))
+        assert {status for status, _ in found} == {200}
+        assert len({body for _, body in found}) == 1
+        assert await downloads() == before + 1
