@@ -78,6 +78,9 @@ async def _look(works: "Works") -> "tuple[Expected, list[dict[str, str]]]":
 async def _leave(works: "Works") -> "tuple[LeaveReport, list[dict[str, str]]]":
     with output.progress("erasing"):
         done = await works.leave.run()
+    # Those who follow hear that all of it is hidden and gone; whoever does not take it now hears it nevermore.
+    while (await works.telling.webhooks.run()).messages:
+        pass
     return done, _staying(works.settings)
 
 

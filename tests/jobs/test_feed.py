@@ -1,5 +1,6 @@
 """Whoever follows the feed knows at any moment what is shown, whatever happened and whoever noticed it."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -268,3 +269,58 @@ async def test_F28_a_place_in_another_history_is_recognized(house: Household) ->
     await FeedKeeper(house.catalog, house.clock, HOUR).run()
     assert not fits(third)  # it was forgotten
     assert not fits(Place())
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_whatever_happens_a_follower_knows_what_is_shown(house: Household, seed: int) -> None:
+    """A long story at random: after each step the follower shows what pages show, and nothing else."""
+    chance = random.Random(seed)
+    follower = Follower(house, limit=5)
+    for account_id in (7, 8):
+        await house.member(account_id, 4)
+    await house.mirror()
+    for _ in range(30):
+        await happens(house, chance)
+        if chance.random() < 0.5:
+            house.passes(chance.choice((MINUTE, HOUR, 9 * HOUR)))
+        await house.tick()
+        if chance.random() < 0.5:
+            await house.sync()
+        follower.catch_up()
+        await house.expire()
+        follower.catch_up()
+        assert set(follower.shown) == house.served()
+        assert not {number for number in follower.gone if house.document(number) is None} & set(follower.shown)
+    assert follower.at > 40
+
+
+async def happens(house: Household, chance: random.Random) -> None:
+    """Something that an owner, a member, the operator or ipernity may do."""
+    source, number = house.source, chance.choice([*house.source.documents, None])
+    account_id = chance.choice((7, 8))
+    match chance.randrange(10):
+        case 0:
+            source.add_document(account_id)
+        case 1 if number is not None:
+            source.delete(number)
+        case 2 if number is not None:
+            source.share(number, chance.choice((Visibility.PRIVATE, Visibility.PUBLIC)))
+        case 3 if number is not None:
+            source.relicense(number, chance.choice((1, 3)))
+        case 4 if number is not None:
+            source.replace(number)
+        case 5 if house.account_state(account_id) is AccountState.ACTIVE:
+            source.fail("doc.getList", lambda method: GrantLost(method, "107"))
+        case 6:
+            source.revoke(account_id)
+        case 7:
+            source.heal()
+            await house.authorize(account_id)
+        case 8 if number is not None:
+            await house.requests.file(Subject(RequestScope.DOCUMENT, number, 0), Words())
+        case 9:
+            allowed = house.rules.view.licenses
+            house.configure_view(licenses=allowed - {3} if 3 in allowed else allowed | {3})
+            await house.apply_policy()
+        case _:
+            source.fail("*", lambda method: Later(method, "nobody answers"), times=chance.randrange(4))
