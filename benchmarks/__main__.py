@@ -27,6 +27,7 @@ from benchmarks import (
     pages,
     planning,
     serving,
+    status_page,
     sweep_requests,
     verification,
 )
@@ -40,6 +41,7 @@ WHOLE: dict[str, Measure] = {
     "verification": verification.run,
     "serving": serving.run,
     "api": api.run,
+    "status": status_page.run,
     "erasing": erasing.run,
     "request": owner_request.run,
     "pages": pages.run,
@@ -54,6 +56,7 @@ QUICK: dict[str, Measure] = {
     "verification": partial(verification.run, 1, 400, 1),
     "serving": partial(serving.run, 50, 0.2, 1),
     "api": partial(api.run, 50, 0.2, 1, 500),
+    "status": partial(status_page.run, 100, 2, 1),
     "erasing": partial(erasing.run, 100, 1, 100, 500),
     "request": partial(owner_request.run, 200),
     "pages": partial(pages.run, 200, 2),

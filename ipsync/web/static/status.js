@@ -8,8 +8,22 @@
   }
   const source = new EventSource(live.dataset.live);
   source.addEventListener("status", (event) => {
+    const selection = window.getSelection();
+    if (selection && !selection.isCollapsed && live.contains(selection.anchorNode)) {
+      return; // somebody copies something
+    }
+    const focused = live.contains(document.activeElement) ? document.activeElement : null;
+    const known = focused && (focused.getAttribute("href") || focused.getAttribute("aria-label"));
     // Made and escaped by the server's own template.
     live.innerHTML = JSON.parse(event.data);
+    if (known) {
+      const again = [...live.querySelectorAll("a[href], [tabindex]")].find(
+        (one) => one.getAttribute("href") === known || one.getAttribute("aria-label") === known,
+      );
+      if (again) {
+        again.focus({ preventScroll: true });
+      }
+    }
     note.textContent = "Live: this page follows what happens.";
   });
   source.addEventListener("error", () => {
