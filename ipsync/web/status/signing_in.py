@@ -4,15 +4,17 @@ The token comes in the body of a POST and goes nowhere: not into an address, a l
 counted together with those of the API (F36).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from jinja2 import Environment
 
 from ipsync.telemetry import Event, get_log
 from ipsync.web.authentication import AdminToken, FailureLimit
 from ipsync.web.failures import WebFailure
 from ipsync.web.forms import read_form
-from ipsync.web.pages import form_page, see_other
+from ipsync.web.pages import TEMPLATES, form_page, see_other
 from ipsync.web.parts import PARTS
 from ipsync.web.place import PLACE
 from ipsync.web.sessions import SESSIONS, Session
@@ -20,9 +22,11 @@ from ipsync.web.sessions import SESSIONS, Session
 _log = get_log(__name__)
 
 _LONGEST_TOKEN = 4096
+_PAGE = ("base.html", "parts.html", "status_frame.html", "status_live.html", "status.html")
 
 ADMIN = web.AppKey("ADMIN", AdminToken)
 GUESSES = web.AppKey("GUESSES", FailureLimit)
+READY = web.AppKey("READY", list["asyncio.Future[None]"])
 
 Page = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
 
@@ -32,6 +36,7 @@ def set_up(app: web.Application) -> None:
     parts = app[PARTS]
     app[ADMIN] = AdminToken(parts.admin_token)
     app[GUESSES] = FailureLimit(parts.clock)
+    app[READY] = []
 
 
 def for_operator(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -52,7 +57,19 @@ async def show(request: web.Request) -> web.StreamResponse:
     """`GET /status/sign-in`."""
     if request.app[SESSIONS].read(request, "operator") is not None:
         return see_other(request, "/status")
+    _make_ready(request.app)
     return _form(request)
+
+
+def _make_ready(app: web.Application) -> None:
+    """Have the page read and compiled while somebody types: that takes longer than to show it."""
+    if not app[READY]:
+        app[READY].append(asyncio.get_running_loop().run_in_executor(None, _compile, app[TEMPLATES]))
+
+
+def _compile(templates: Environment) -> None:
+    for name in _PAGE:
+        templates.get_template(name)
 
 
 def _form(request: web.Request, told: str = "", status: int = 200) -> web.Response:
