@@ -92,6 +92,14 @@ def test_before_a_window_ends_its_page_is_due_whatever_the_turn() -> None:
     assert due(listing((1200, 300, 1210, 1220))) == (1220 + PERIOD / 4, 2)
 
 
+def test_the_page_whose_window_ends_is_due_and_not_the_one_whose_turn_it_is() -> None:
+    state = listing()
+    read(state, page_of(1, 400, 715))
+    state.tick = 5000 * SECOND
+    state.cursor = 4
+    assert due(state) == (200 + 1270, 2)
+
+
 def test_the_turn_passes_on_and_from_the_last_page_to_the_first() -> None:
     state = listing()
     for number, at in ((1, 715), (2, 1030), (3, 1345), (4, 1660), (1, 1975)):
@@ -118,13 +126,12 @@ def test_who_is_a_little_late_keeps_the_beat_and_who_is_more_begins_anew_somewhe
     # But not time and again: that costs half a read.
     read(state, page_of(3, 400, 1120), phase=0.2)
     assert due(state) == (1120 + 315, 4)
-    late = 1041 + 2 * PERIOD
-    for number, at in ((4, 1435), (1, 1750), (2, 2065), (3, 2380), (4, 2695), (1, 3010), (2, 3325)):
-        read(state, page_of(number, 400, at))
-    assert due(state) == (3640, 3)
-    read(state, page_of(3, 400, 3651), phase=0.2)
-    assert late < 3651
-    assert due(state) == (pytest.approx(3651 + 63, abs=0.3), 4)
+    for number, at in ((4, 1435), (1, 1750), (2, 2065), (3, 2391)):
+        read(state, page_of(number, 400, at), phase=0.2)
+    assert due(state) == (1435 + 1270, 4)  # the window of page 4 ends a little sooner
+    for number, at in ((4, 2705), (1, 3020), (2, 3335), (3, 3661)):
+        read(state, page_of(number, 400, at), phase=0.2)
+    assert due(state) == (pytest.approx(3661 + 63, abs=0.5), 4)
 
 
 def test_a_stream_that_is_too_slow_for_a_window_ahead_goes_faster() -> None:
@@ -180,6 +187,7 @@ def test_a_first_reading_learns_how_many_pages_there_are_and_ends_with_the_last(
     assert [seconds(at) for at in state.read_at] == [10, 0, 0]
     read(state, page_of(2, 250, 20), Purpose.NEW)
     assert (due(state), state.tick) == ((10 + 1270, 1), None)
+    assert [seconds(state.lease_ends_at(page)) for page in (1, 2, 3)] == [2570, 2580, None]
     learned = read(state, page_of(3, 250, 30), Purpose.NEW, phase=0.25)
     assert (state.known, state.swept, learned.completed) == (3, True, True)
     assert seconds(learned.listing.completed_at) == 10
@@ -241,6 +249,48 @@ def test_F17_an_older_answer_changes_no_page_numbers_and_makes_nothing_younger()
     assert seconds(state.read_at[2]) == 350
     read(state, page_of(2, 500, 400))
     assert state.pages == 5
+    read(state, page_of(1, 400, 715))
+    read(state, page_of(1, 900, 714))
+    assert state.pages == 5
+
+
+def test_F16_a_known_page_that_comes_empty_ends_nothing_while_its_total_says_it_is_there() -> None:
+    state = listing()
+    read(state, PageRead(4, 715 * SECOND, 400, []))
+    assert state.pages == 4
+
+
+def test_a_listing_that_has_shrunk_may_grow_again_at_once() -> None:
+    for page, total, pages in ((3, 200, 2), (4, 300, 3)):
+        state = listing()
+        read(state, PageRead(page, 715 * SECOND, total, []))
+        assert state.pages == pages
+        read(state, page_of(1, 400, 716))
+        assert state.pages == 4
+
+
+def test_a_listing_that_has_shrunk_to_one_page_has_its_turn_there() -> None:
+    state = listing((100, 200))
+    read(state, page_of(1, 200, 830))
+    assert state.cursor == 2
+    read(state, page_of(1, 60, 840))
+    assert due(state)[1] == 1
+    read(state, page_of(1, 60, 2200))
+    assert due(state)[1] == 1
+
+
+def test_the_turn_after_a_first_reading_is_that_of_the_page_read_longest_ago() -> None:
+    state = ListingState(CADENCE, ListingKnowledge(KEY))
+    read(state, page_of(1, 250, 10), Purpose.NEW)
+    read(state, page_of(2, 250, 20), Purpose.NEW)
+    read(state, page_of(1, 250, 25), Purpose.LEASE)
+    read(state, page_of(3, 250, 30), Purpose.NEW)
+    assert due(state)[1] == 2
+
+
+def test_what_was_kept_of_later_pages_only_is_read_from_the_first() -> None:
+    assert listing(rows=(2, 3, 4)).known == 0
+    assert listing((100,)).swept
 
 
 # a whole round
@@ -296,6 +346,14 @@ def replace_page(page: PageRead, at: int) -> PageRead:
     return PageRead(page.page, at * SECOND, page.total, page.posted)
 
 
+def test_F14_a_first_page_out_of_order_is_not_forgiven_by_its_own_round() -> None:
+    state = listing()
+    read(state, PageRead(1, 716 * SECOND, 400, [5, 9] * 50))
+    for number in (2, 3):
+        read(state, page_of(number, 400, 716 + number))
+    assert seconds(read(state, page_of(4, 400, 730)).listing.disordered_at) == 716
+
+
 # what is learned
 
 
@@ -329,6 +387,37 @@ def test_how_heavy_a_listing_is() -> None:
     assert (load.pages, load.counted) == (4, True)
     assert load.removals_per_hour == RemovalRate(3.0, 60.0, 0).per_hour(400, 1e-4)
     assert not listing(cadence=BLIND).load(1e-4).counted
+
+
+def test_what_is_given_back_is_what_is_known_whatever_was_read() -> None:
+    """The rows of the catalog, put together from what every answer taught, are what the census counts."""
+    state, total, without = listing(), 400, list[int]()
+    rows = {row.page: (row.cut_at, row.documents) for row in rows_of(EVERY)}
+    at = 715
+    for lost in ((120,), (), (350, 351), (), (10,), ()):
+        without += lost
+        total -= len(lost)
+        for number in (1, 2, 3, 4):
+            at += 400
+            while state.search is not None:
+                at += 1
+                page = state.search.next_page(total, state.pages)
+                learned = read(state, page_of(page, total, at, without), Purpose.LOCATE)
+                rows |= {**learned.cuts, page: (learned.record.cut_at, learned.record.documents)}
+            learned = read(state, page_of(number, total, at, without))
+            rows |= {**learned.cuts, number: (learned.record.cut_at, learned.record.documents)}
+            assert rows == {page: state.census.of_page(page) for page in (1, 2, 3, 4)}
+
+
+def test_pages_that_are_no_more_are_not_given_back_but_those_that_count_for_them_are() -> None:
+    state = listing()
+    learned = read(state, PageRead(3, 716 * SECOND, 200, []))
+    assert learned.cuts == {2: state.census.of_page(2)}
+
+
+def test_what_is_short_on_both_sides_is_suspected_together() -> None:
+    state = listing()
+    assert read(state, page_of(2, 398, 715, (120, 380))).suspected == 2
 
 
 # searches
@@ -396,6 +485,35 @@ def test_what_a_search_finds_makes_totals_count_again() -> None:
     assert state.fruitless == 0
 
 
+def test_a_loss_among_the_newer_ones_is_searched_for_too_but_in_no_first_reading() -> None:
+    state = listing()
+    read(state, page_of(3, 399, 715, (380,)))
+    assert state.search is not None
+    new = ListingState(CADENCE, ListingKnowledge(KEY))
+    read(new, page_of(1, 250, 10), Purpose.NEW)
+    read(new, page_of(2, 249, 20, (240,)), Purpose.NEW)
+    assert new.search is None
+
+
+def test_F16_a_search_that_ends_in_vain_by_others_answers_has_its_pause_too() -> None:
+    state = listing((100, 200))
+    read(state, page_of(1, 199, 715, (50,)), Purpose.PROBE)
+    assert state.search is not None
+    read(state, page_of(2, 199, 716, (50,)))
+    assert state.search is None
+    assert state.quiet_until == 716 * SECOND + 1280 * SECOND // 66 // 8
+
+
+def test_what_is_found_within_a_page_and_beside_it_counts_together() -> None:
+    state = listing(fruitless=3)
+    read(state, page_of(1, 398, 715, (120, 201)))
+    both = Absence(gone(120).within, [HeldDocument(201, 2010, 0)])
+    read(state, page_of(3, 398, 716, (120, 201)), Purpose.LOCATE, both)
+    while state.search is not None:
+        read(state, page_of(state.search.next_page(398, 4), 398, 717, (120, 201)), Purpose.LOCATE)
+    assert state.fruitless == 0
+
+
 def test_what_is_found_between_two_pages_is_a_find_too() -> None:
     state = listing(fruitless=3)
     read(state, page_of(1, 399, 715, (201,)))
@@ -430,6 +548,19 @@ def test_probes_stand_evenly_between_two_turns_as_many_as_were_granted() -> None
     assert probes(probing(11.0)) == []
 
 
+def test_probes_are_spaced_from_the_last_answer_whenever_they_were_granted() -> None:
+    state = listing()
+    state.grant(40.0, 450 * SECOND)
+    assert probes(state) == [505, 610]
+
+
+def test_what_was_too_little_for_a_probe_is_no_debt() -> None:
+    state = listing()
+    state.grant(4.0, 400 * SECOND)
+    state.grant(40.0, 400 * SECOND)
+    assert probes(state) == [505, 610]
+
+
 def test_what_is_left_of_a_grant_is_carried_to_the_next_turn() -> None:
     state = probing()
     probes(state)
@@ -451,6 +582,10 @@ def test_other_reads_change_no_probes_and_listings_that_are_not_counted_have_non
     assert blind.probe_at is None
     new = ListingState(CADENCE, ListingKnowledge(KEY))
     new.grant(80.0, 0)
+    assert new.probe_at is None
+    read(new, page_of(1, 250, 10), Purpose.NEW)
+    new.grant(80.0, 20 * SECOND)
+    new.plan_probes(Purpose.LEASE, 20 * SECOND)
     assert new.probe_at is None
 
 

@@ -214,6 +214,17 @@ def test_searches_take_turns() -> None:
         answer(made, given, at, without=(120,))
 
 
+def test_a_search_that_failed_lets_the_lease_that_is_due_rest_as_well() -> None:
+    made = planner(EVERY)
+    searching(made, 1, 715)
+    given = step(made, 1031)
+    assert isinstance(given, Read)
+    assert given.purpose is Purpose.LOCATE
+    made.failed(given, 1100 * SECOND)
+    assert what(made, 1032) == 1100
+    assert {what(made, 1100), what(made, 1101)} == {(1, 3, Purpose.LOCATE), (1, 2, Purpose.LEASE)}
+
+
 def test_with_its_listing_a_search_goes() -> None:
     made = planner(EVERY)
     searching(made, 1, 715)
