@@ -120,6 +120,7 @@ def test_where_nothing_can_be_counted_the_total_alone_is_held_against_the_expect
     assert census.observe(PageRead(4, 0, 251, [])) == Observation(rise=3)
     assert (census.total, census.expected) == (251, 251)
     assert census.observe(PageRead(4, 0, 251, [7, 9])) == Observation()
+    assert census.observe(PageRead(4, 0, 251, []), [10]) == Observation()
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -214,6 +215,8 @@ def test_whatever_happens_an_answer_and_the_expectation_add_up(seed: int) -> Non
         if seen.cut is None:
             continue
         assert seen.older == sum(at <= seen.cut for at in listing)
+        if page.page == 1:  # it names the newest: what is short is older
+            assert seen.lost_above == 0
         should = sum(documents for at, documents in after if at is not None and at <= seen.cut)
         assert should == seen.older + seen.lost_below
         assert min(short(seen)) >= 0
@@ -318,6 +321,17 @@ def test_documents_shared_again_further_back_than_was_supposed_are_no_loss_furth
     assert short(census.observe(read(3, less))) == (0, 1)
     assert short(census.observe(read(5, less), [4400])) == (0, 0)
     assert census.expected == 452
+
+
+def test_where_a_whole_page_was_added_the_next_page_takes_over_the_count() -> None:
+    listing = posted(range(1, 251))
+    census = swept(listing)
+    listing = posted(range(1, 351))
+    seen = census.observe(read(2, listing))
+    assert seen.touched >= {1, 2}
+    assert counts(census, 3) == [(None, 0), (2010, 175), (260, 26)]
+    assert short(census.observe(read(1, listing))) == (0, 0)
+    assert counts(census, 3) == [(3010, 100), (2010, 175), (260, 26)]
 
 
 def test_pages_that_are_no_more_leave_their_count_to_those_that_are() -> None:

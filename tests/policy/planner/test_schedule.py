@@ -225,6 +225,20 @@ def test_a_search_that_failed_lets_the_lease_that_is_due_rest_as_well() -> None:
     assert {what(made, 1100), what(made, 1101)} == {(1, 3, Purpose.LOCATE), (1, 2, Purpose.LEASE)}
 
 
+def test_long_searches_take_turns_too() -> None:
+    pages = tuple(range(100, 420, 20))
+    made = planner(pages, pages)
+    for given in [step(made, 480), step(made, 480)]:
+        answer(made, given, 481, without=(120,))
+    turns = []
+    for at in (482, 483, 484, 485):
+        given = step(made, at)
+        assert isinstance(given, Read)
+        turns.append(given.key.account_id)
+        answer(made, given, at, without=(120,))
+    assert turns == [1, 2, 1, 2]
+
+
 def test_with_its_listing_a_search_goes() -> None:
     made = planner(EVERY)
     searching(made, 1, 715)
@@ -248,9 +262,9 @@ def test_while_a_lease_is_renewed_the_answers_of_a_search_ask_for_it_no_second_t
 def test_streams_that_were_held_up_together_spread_evenly_over_their_beat() -> None:
     made = planner(*[EVERY] * 8)
     for _ in range(8):
-        answer(made, step(made, 3000), 3000)
+        answer(made, step(made, 740), 740)
         made.set_budget(HOURLY)
-    beats = sorted((made.state(key(number)).tick or 0) / SECOND - 3000 for number in range(1, 9))
+    beats = sorted((made.state(key(number)).tick or 0) / SECOND - 740 for number in range(1, 9))
     assert beats[0] > 0
     assert beats[-1] <= 315
     assert max(later - sooner for sooner, later in pairwise([0, *beats])) < 0.2 * 315
@@ -319,6 +333,15 @@ def test_who_was_dropped_is_not_read_and_what_comes_late_says_nothing() -> None:
     assert what(made, 2003) == (1, 1, Purpose.LEASE)
 
 
+def test_who_was_held_for_a_moment_while_due_is_read_once() -> None:
+    made = planner((100,), (50,))
+    assert what(made, 2000) == (2, 1, Purpose.LEASE)
+    made.hold(key(1), 2500 * SECOND)
+    made.hold(key(1), 0)
+    assert what(made, 2001) == (1, 1, Purpose.LEASE)
+    assert isinstance(step(made, 2002), Wait)
+
+
 def test_who_was_dropped_while_due_is_not_read() -> None:
     made = planner((100,), (200,))
     assert what(made, 2000) == (1, 1, Purpose.LEASE)
@@ -357,6 +380,9 @@ def test_what_leases_leave_goes_to_probes_by_the_square_root_of_what_is_lost() -
 
 def test_where_nothing_is_left_nothing_is_probed() -> None:
     assert probed(planner(EVERY, EVERY), 400, 9000) == {}
+    made = planner((100, 400), (200, 400), cadence=replace(CADENCE, optional_share=0.5), per_hour=20.0)
+    made.lost(key(1), RemovalRate(400.0, 1000.0, 400 * SECOND))
+    assert probed(made, 400, 8000) == {}
 
 
 def test_T21_no_listing_is_probed_more_often_than_is_useful() -> None:
@@ -425,7 +451,8 @@ def test_new_listings_are_read_page_by_page_from_half_of_what_leases_leave() -> 
 def test_new_listings_are_never_starved_altogether() -> None:
     made = planner((100, 400))
     made.put(ListingKnowledge(key(7), pages=3))
-    assert [read for _, read in taken(made, 400, 700)] == [(7, page, Purpose.NEW) for page in (1, 2, 3)]
+    new = [page for _, (_, page, purpose) in taken(made, 400, 1000) if purpose is Purpose.NEW]
+    assert new == [1, 2, 3]
     made = planner((100, 400))
     made.put(ListingKnowledge(key(7), pages=30))
     new = [at for at, (_, _, purpose) in taken(made, 400, 1000) if purpose is Purpose.NEW]
