@@ -170,7 +170,8 @@ async def _ask_about_all(request: web.Request, template: str, headline: str) -> 
     parts = request.app[PARTS]
     account, held = await parts.catalog.read(partial(_holding, account_id=member.account_id))
     is_connected = account is not None and account.state in GRANTED_STATES
-    if not held.documents and not (is_connected and template == "disconnect.html"):
+    # Who is connected may have albums or articles here, though no work.
+    if not held.documents and not is_connected:
         return see_other(request, "/me")
     return form_page(
         request,

@@ -283,6 +283,15 @@ async def test_T11_all_copies_go_and_the_member_stays(wall):
     assert {entry.reason for entry in removals} == {Reason.OWNER_REQUEST}
 
 
+async def test_who_is_connected_may_ask_though_no_work_is_kept(wall):
+    browser = await wall.signed_in()
+    await wall.works.requests.file_all(wall.id_of(0))
+    await wall.works.purge.run()
+    assert await wall.documents() == []
+    assert "albums, folders and articles" in (await browser.get("/me/remove-all")).words
+    assert (await browser.press("/me/remove-all", "/me/remove-all")).location == "/me/receipts?done=all"
+
+
 async def test_T15_disconnecting_lets_everything_go(wall):
     browser = await wall.signed_in()
     number, name = wall.id_of(0), (await wall.account()).username
