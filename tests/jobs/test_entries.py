@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ipsync.jobs.admission import candidates, listed_loads
 from ipsync.jobs.audit_entries import look_at_entries, look_at_entry_ages
 from ipsync.jobs.leave import Leave
 from ipsync.policy.accounts import AccountState
@@ -20,6 +21,7 @@ from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import View
 from ipsync.ports.source import Later, Malformed, QuotaReached
+from ipsync.reaper import _due
 from ipsync.store import FileStore
 from tests.jobs.household import RULES, Household
 
@@ -376,3 +378,27 @@ async def test_T11_who_asks_for_all_copies_to_go_gets_no_album_back_until_they_c
     await house.authorize(OLGA, ALL)
     await house.sweep_entries()
     assert house.entry_state(EntryKind.ARTICLE, mine[EntryKind.ARTICLE]) is DocumentState.LIVE
+
+
+async def test_T21_what_their_sweep_takes_is_planned_and_admitted_like_pages(house: Household) -> None:
+    await gallery(house)
+    wanted = house.rules.view.visibility
+    [candidate] = house.catalog.read_now(lambda view: candidates(view, wanted))
+    # A page of documents; list and album; list and folder; list and article.
+    assert candidate.pages == 1 + 2 + 2 + 2
+    assert house.catalog.read_now(lambda view: view.figures()).listing_pages == candidate.pages
+    assert sum(load.pages for load in house.catalog.read_now(lambda view: listed_loads(view, wanted))) == 7
+    house.passes(11 * HOUR)
+    await house.sweep_entries(force=False)
+    assert house.catalog.read_now(lambda view: view.figures()).listing_pages == 6, "its words had not changed"
+
+
+async def test_I2_the_reaper_sees_that_they_are_overdue(house: Household) -> None:
+    await gallery(house)
+    now = house.clock.now() + 22 * HOUR
+    due = house.catalog.read_now(lambda view: _due(view, now, house.rules.lease))
+    assert due.documents == len(house.source.documents) + len(KINDS)
+    assert not due.is_late
+    for document_id in list(house.source.documents):
+        house.catalog.write_now(lambda tx, gone=document_id: tx.forget_documents([gone]))  # type: ignore[misc]  # reason: bound at once
+    assert house.catalog.read_now(lambda view: _due(view, now + HOUR, house.rules.lease)).is_late
