@@ -95,6 +95,23 @@ def silence(mirror: SiteMirror, seconds: int) -> None:
 # No daemon
 
 
+def test_F40_with_few_descriptors_and_little_memory_what_is_overdue_goes(mirror: SiteMirror) -> None:
+    """40 descriptors and 600 MB of addresses: much less than a daemon that ran out of either had."""
+    age(mirror, 72 * HOUR)
+    env = {name: mirror.env[name] for name in ("IPSYNC_CONFIG", "IPSYNC_STATE_KEY")}
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 40 && ulimit -v 600000 && exec "$0" -m ipsync.cli reap --json', sys.executable],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 3, done.stderr
+    assert json.loads(done.stdout)["failure"] is None
+    assert mirror.files() == []
+    assert set(mirror.copies(tokens(mirror)).values()) == {0}
+
+
 def test_F29_what_is_overdue_goes_while_no_daemon_runs(mirror: SiteMirror) -> None:
     age(mirror, 72 * HOUR)
     before, held = asked(mirror), len(tokens(mirror))
