@@ -178,6 +178,7 @@ class Webhooks:
                     0 if told.debt.oldest_at is None else now - told.debt.oldest_at,
                 )
                 for told in after
+                if told.webhook.state is WebhookState.ACTIVE
             }
         )
         owed = [told.webhook for told in after if told.debt.changes and told.webhook.state is WebhookState.ACTIVE]

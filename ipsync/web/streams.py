@@ -181,13 +181,21 @@ class Streams:
         """What is told after a place; read once for all who ask while nothing was committed and no lease ended."""
         self._forget_outdated()
         task = self._pages.get(after)
-        if task is None or (_is_good(task) and task.result().told.good_until <= self._clock.now()):
+        if task is None or not self._holds(task):
             if len(self._pages) >= _PAGES_KEPT:
                 self._pages.clear()
             task = self._pages[after] = asyncio.create_task(self._tell(after))
             # Whoever asked may be gone; that is no error.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
+
+    def _holds(self, task: "asyncio.Task[_Page]") -> bool:
+        """Whether a reading is under way, or what it gave may still be told."""
+        if not task.done():
+            return True
+        if task.cancelled() or task.exception() is not None:
+            return False
+        return task.result().told.good_until > self._clock.now()
 
     async def _tell(self, after: Place | None) -> _Page:
         return _Page(await self._teller.tell(after, PAGE_LIMIT), self._teller.cursor)
@@ -236,10 +244,6 @@ async def _write(request: web.Request, response: web.StreamResponse, events: byt
     # A connection that is cut while we wait for its reader lets us go on as if all were well.
     if request.transport is None or request.transport.is_closing():
         raise ConnectionResetError("the reader is gone")
-
-
-def _is_good(task: "asyncio.Task[_Page]") -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def _event(name: str, cursor: str, value: Mapping[str, Any]) -> bytes:

@@ -272,7 +272,7 @@ async def test_F28_a_place_in_another_history_is_recognized(house: Household) ->
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_whatever_happens_a_follower_knows_what_is_shown(house: Household, seed: int) -> None:
+async def test_T10_whatever_happens_a_follower_knows_what_is_shown(house: Household, seed: int) -> None:
     """A long story at random: after each step the follower shows what pages show, and nothing else."""
     chance = random.Random(seed)
     follower = Follower(house, limit=5)

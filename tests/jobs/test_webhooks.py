@@ -137,6 +137,7 @@ async def test_a_receiver_that_wants_nothing_more_is_left_alone(house: Household
     assert len(desk.messenger.sent) == 1
     (told,) = await desk.webhooks.all()
     assert (told.webhook.state, told.debt.changes) == (WebhookState.ENDED, 1)
+    assert desk.value("ipsync_webhook_debt") is None  # nobody is owed what nobody wants
 
 
 async def test_what_was_shown_then_and_is_not_now_is_told_as_hidden(house: Household, desk: Desk) -> None:

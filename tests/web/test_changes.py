@@ -18,6 +18,7 @@ from ipsync.policy.instants import DAY, HOUR, rfc3339
 from ipsync.policy.read_tokens import PREFIX, TokenScope, new_read_token
 from ipsync.policy.removals import Reason, Removal, Scope, Stage
 from ipsync.policy.webhooks import Trouble, Webhook, WebhookState
+from ipsync.ports.catalog import CatalogBusy
 from ipsync.web import Limits
 from ipsync.web.streams import STREAMS, Streams
 from tests.web.conftest import BEARER, START, Client, World, eventually, serving
@@ -313,6 +314,22 @@ async def test_many_readers_share_one_reading_and_a_stop_ends_them(world: World,
     await asyncio.wait_for(client.server.stop(20), 5)
     for entry in opened:
         await entry.__aexit__(None, None, None)
+
+
+async def test_a_reading_that_failed_is_not_kept(world: World, client: Client) -> None:
+    await world.account()
+    await world.document(5)
+    teller = streams_of(client)._teller
+    tell = teller.tell
+
+    async def fails(_after: Any, _limit: int) -> Any:
+        teller.tell = tell
+        raise CatalogBusy("for a moment")
+
+    teller.tell = fails
+    assert (await client.get("/v1/changes", Accept="text/event-stream")).status == 503
+    async with stream(client) as events:
+        assert (await events.next()).data["document_id"] == "5"
 
 
 async def test_F23_a_reader_that_takes_nothing_is_cut_and_holds_nobody_up(world: World) -> None:
