@@ -54,19 +54,6 @@ class Place:
             raise WebFailure(421, "another-host", "This application is not known under that address.")
         return given[0].lower()
 
-    def address(self, request: web.Request, path: str = "") -> str:
-        """Give an address of ours as a member's browser reaches it.
-
-        Args:
-            request: whose Host is checked where no public address is configured.
-            path: beginning with a slash.
-
-        Raises:
-            WebFailure: 421, as `check_host`.
-        """
-        host = self.check_host(request)
-        return (self.public_url or f"{request.scheme}://{host}") + path
-
     def check_origin(self, request: web.Request) -> None:
         """Refuse what a page of another site sends, as far as the browser tells.
 

@@ -67,7 +67,7 @@ async def ground_of(world, **changes):
 
     async def limited(request):
         request.app[THROTTLES].admit(request, "test", 3, 100)
-        return web.Response(text=request.app[PLACE].address(request, "/x"))
+        return web.Response(text=request.app[PLACE].check_host(request))
 
     app.add_routes([web.get("/form", show), web.post("/form", take), web.get("/limited", limited)])
     app[TEMPLATES].loader = ChoiceLoader([DictLoader({"form.html": FORM_PAGE}), app[TEMPLATES].loader])
@@ -278,8 +278,11 @@ async def test_host_header_games_are_refused(ground):
 
 async def test_addresses_of_ours_come_from_the_configuration(world):
     async with ground_of(world, public_url=f"{HTTPS}/mirror") as ground:
-        for headers in ({}, {"Host": "wall.example.org"}, {"Host": "wall.example.org:443"}):
-            assert (await ground.get("/limited", X_Forwarded_Host="evil.example", **headers))[1] == f"{HTTPS}/mirror/x"
+        for host in ("wall.example.org", "wall.example.org:443", "WALL.example.org"):
+            found = await ground.get("/limited", Host=host, X_Forwarded_Host="evil.example")
+            assert found[:2] == (200, host.lower())
+        assert (await ground.send({}, Host="wall.example.org", Origin="https://other.example.org"))[0] == 403
+        assert (await ground.get("/limited", Host="wall.example.org.evil.example"))[0] == 421
         _, text, headers = await ground.get("/form")
         assert 'href="/mirror/static/style.css' in text
         assert 'href="/mirror/privacy"' in text
