@@ -71,6 +71,7 @@ class Incidents:
         self._lease = lease
         self._senses = senses
         self._channels = channels
+        self._began_at = clock.now()
 
     async def run(self) -> int:
         """Look once, and keep what changed. Returns how many incidents stand.
@@ -103,7 +104,7 @@ class Incidents:
             petitions=petitions,
             tripwires=health.tripwires,
             failing_removals=failing,
-            jobs=_failing_jobs(health.job_runs),
+            jobs=_failing_jobs(health.job_runs, self._began_at),
             rooms=self._senses.rooms(),
             behind=self._senses.behind(),
             spending=spending,
@@ -167,5 +168,7 @@ def _held(figures: AccountFigures | None) -> int:
     return 0 if figures is None else sum(figures.documents.values()) + figures.open_removals
 
 
-def _failing_jobs(runs: Mapping[str, JobRun]) -> dict[str, Instant]:
-    return {run.job: run.succeeded_at or run.started_at for run in runs.values() if run.failure}
+def _failing_jobs(runs: Mapping[str, JobRun], since: Instant) -> dict[str, Instant]:
+    """Since when each job that fails has not gone well; what failed before a restart is tried anew first."""
+    failing = [run for run in runs.values() if run.failure and run.finished_at >= since]
+    return {run.job: run.succeeded_at or run.started_at for run in failing}

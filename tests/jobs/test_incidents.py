@@ -10,7 +10,9 @@ from ipsync.jobs.notices import Notices
 from ipsync.policy.incidents import Condition, Incident, Room, Spending
 from ipsync.policy.instants import HOUR, MINUTE, SECOND, Duration
 from ipsync.policy.notices import Notice
+from ipsync.policy.petitions import new_petition
 from ipsync.policy.requests import RequestScope, Subject, Words
+from ipsync.ports.catalog import JobRun
 from ipsync.ports.notify import NotifyFailure
 from tests.fakes.store import MemoryStore
 from tests.jobs.household import Household
@@ -253,3 +255,30 @@ async def test_two_who_look_open_nothing_twice(house: Household) -> None:
     first.behind = second.behind = HOUR
     await asyncio.gather(first.incidents.run(), second.incidents.run())
     assert len(first.standing()) == 1
+
+
+async def test_a_job_that_failed_before_a_restart_is_tried_anew_before_anybody_is_told(watched: Watched) -> None:
+    def failed(at: int) -> JobRun:
+        return JobRun("media", at, at, "StoreFull", at - 5 * HOUR)
+
+    house = watched.house
+    await house.catalog.write(lambda tx: tx.put_job_run(failed(house.clock.now())))
+    house.passes(HOUR)
+    watched.restart()
+    await watched.look()
+    assert watched.standing() == []
+    house.passes(SECOND)
+    await house.catalog.write(lambda tx: tx.put_job_run(failed(house.clock.now())))
+    await watched.look()
+    assert watched.mail.subjects == ["The job media keeps failing"]
+
+
+async def test_T11_a_petition_that_waits_is_told(watched: Watched) -> None:
+    house = watched.house
+    (document,) = await house.member(7, 1)
+    asked = new_petition(Subject(RequestScope.DOCUMENT, document, 7), "t" * 32, house.clock.now(), house.rules.lease)
+    number = await house.catalog.write(lambda tx: tx.put_petition(asked))
+    await watched.look()
+    assert watched.mail.subjects == [
+        f"Somebody asks without proof to have a document removed: petition {number} waits for you"
+    ]

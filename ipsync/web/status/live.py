@@ -65,7 +65,12 @@ async def stream(request: web.Request, session: Session) -> web.StreamResponse:
     live.watching += 1
     try:
         answer = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "private, no-store"}
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "private, no-store",
+                # A front server that collects an answer before it hands it on would show nothing.
+                "X-Accel-Buffering": "no",
+            }
         )
         await answer.prepare(request)
         await answer.write(f"retry: {_RETRY_MILLISECONDS}\n\n".encode())
