@@ -13,14 +13,18 @@ from typing import Any
 import ipsync.assembly
 import ipsync.ipernity.client
 from ipsync.assembly import Base, Works, open_base, open_works
+from ipsync.jobs import sweep_application
 from ipsync.jobs.boot import Told
+from ipsync.policy import forecast, listings
 from ipsync.policy.documents import RENDITIONS
 from ipsync.policy.instants import Instant
+from ipsync.policy.planner import knowledge, listing_state, locating
 from ipsync.policy.planner.listing_state import ListingState
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.ports.source import QuotaReached
 from ipsync.ports.store import ContentKey
 from ipsync.settings import Settings
+from ipsync.simulator import params
 from ipsync.store.names import read_key, read_partial
 from ipsync.web.showing import Held, may_show, read_held
 from tests.simulation.machine import Crash, Machine
@@ -57,6 +61,26 @@ def without_probes(*, switched_off: bool) -> Iterator[None]:
         yield
     finally:
         planning.plan_probes = before
+
+
+_WHERE_PAGES_COUNT = (sweep_application, forecast, listings, knowledge, listing_state, locating)
+
+
+@contextmanager
+def pages_of(documents: int) -> Iterator[None]:
+    """Let a page of a listing hold so few documents that a member with a dozen has several pages."""
+    modules: list[Any] = list(_WHERE_PAGES_COUNT)
+    simulated: Any = params
+    before = listings.DOCUMENTS_PER_PAGE, simulated.PER_PAGE_MAX
+    try:
+        for module in modules:
+            module.DOCUMENTS_PER_PAGE = documents
+        simulated.PER_PAGE_MAX = documents
+        yield
+    finally:
+        for module in modules:
+            module.DOCUMENTS_PER_PAGE = before[0]
+        simulated.PER_PAGE_MAX = before[1]
 
 
 class Life:

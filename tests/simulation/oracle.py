@@ -224,6 +224,8 @@ class Oracle:
         entries = named.docs.doc if named.docs else [named.doc] if named.doc else []
         lease_at = self.lease_now() - (self.machine.now - sent_at)
         for number in (int(entry.doc_id) for entry in entries):
+            if sent_at < self.named_at.get(number, (NEVER, 0))[0]:
+                continue  # a slow answer, overtaken by one to a later question
             if lease_at - self.named_at.get(number, (0, lease_at))[1] >= ERASED_AT:
                 self.ever_lost_at[number] = self.machine.now  # too late: it was doomed before this was asked
             self.named_at[number] = sent_at, lease_at
@@ -342,8 +344,11 @@ class Oracle:
         """I5: every file has a row, every row of a live document its whole file."""
         if not life.is_serving or life.runner is None or not life.runner.is_quiet:
             return
-        files = {key: path for key, path in files_on_disk(self.machine).items() if ".incoming" not in path}
+        everything = files_on_disk(self.machine)
+        files = {key: path for key, path in everything.items() if ".incoming" not in path}
         rows = life.base.catalog._look(_stored_rows)
+        for number in {key.document_id for key in everything.keys() - files.keys()} - set(_rows(life)):
+            raise Broken("I5", f"a part of a file of document {number} is there, and the document is not")
         for key in files.keys() - rows.keys():
             raise Broken("I5", f"file {key} has no row")
         for key, (size_bytes, state, digest) in rows.items():

@@ -138,16 +138,23 @@ def _verified_by_wish(put: Replace) -> None:
 
 
 def _renew_on_total(put: Replace) -> None:
-    whole = sync.apply_page
+    def renew_all(tx: Any, account_id: int, answer: Any) -> None:
+        held = tx.documents_after(0, 1000, account_id=account_id, states={DocumentState.LIVE})
+        if answer.total and answer.total == len(held):
+            tx.renew([entry.document_id for entry in held], answer.sent_at)
+
+    swept, read_by_plan = sync.apply_page, sync.apply_read
 
     def apply_page(tx: Any, turn: Any, answer: Any, *rest: Any, **options: Any) -> Any:
-        applied = whole(tx, turn, answer, *rest, **options)
-        if answer.total:
-            held = tx.documents_after(0, 1000, account_id=turn.account.account_id, states={DocumentState.LIVE})
-            tx.renew([entry.document_id for entry in held], answer.sent_at)
-        return applied
+        renew_all(tx, turn.account.account_id, answer)
+        return swept(tx, turn, answer, *rest, **options)
+
+    def apply_read(tx: Any, account: Any, read: Any, answer: Any, *rest: Any, **options: Any) -> Any:
+        renew_all(tx, account.account_id, answer)
+        return read_by_plan(tx, account, read, answer, *rest, **options)
 
     put(sync, "apply_page", apply_page)
+    put(sync, "apply_read", apply_read)
 
 
 def _missing_is_nothing(put: Replace) -> None:
@@ -313,10 +320,10 @@ def _never_back(put: Replace) -> None:
 
 def _old_token_kept(put: Replace) -> None:
     whole = SqlTransaction.put_grant
+    first: dict[int, Any] = {}
 
     def put_grant(self: Any, grant: Any, consent: Any) -> None:
-        before = self.grant(grant.account_id)
-        whole(self, grant if before is None else before, consent)
+        whole(self, first.setdefault(grant.account_id, grant), consent)
 
     put(SqlTransaction, "put_grant", put_grant)
 
@@ -363,7 +370,9 @@ MISTAKES = (
         quick=True,
     ),
     Planted("wishful", "what is new counts as verified now", _verified_by_wish, _story("upload", days=3)),
-    Planted("total", "a count renews leases", _renew_on_total, _story("swap", "hide", "show")),
+    Planted(
+        "total", "a count renews leases", _renew_on_total, _story("swap", "short_list", "stale_total", page_size=4)
+    ),
     Planted(
         "missing", "who is missing is not hidden", _missing_is_nothing, _story("hide", "delete", faults=False, days=12)
     ),

@@ -95,6 +95,7 @@ class Runner:
         self._unnoticed = 0
         self._picture: Picture | None = None
         self._measured_at = -MEASURED_EVERY
+        self._measuring: asyncio.Task[None] | None = None
         self._stopped = False
         self.refusals = 0
         self.runs: dict[str, int] = {}
@@ -135,6 +136,8 @@ class Runner:
         """Something happened that no catalog tells: the clock was set, a command was given."""
         self._unnoticed += 1
         self._look_again()
+        # The daemon looks at its health and keeps the mark of its clock soon after, whether or not a job runs.
+        self._loop.call_later(MEASURED_EVERY / SECOND, self._measure_by_itself)
 
     def _version(self) -> int:
         connection: Any = self._catalog._writing.connection.dbapi_connection
@@ -192,6 +195,19 @@ class Runner:
         if self._machine.uptime - self._measured_at >= MEASURED_EVERY:
             self._measured_at = self._machine.uptime
             await self._measure()
+
+    def _measure_by_itself(self) -> None:
+        if not self._stopped:
+            self._measured_at = self._machine.uptime
+            self._measuring = self._loop.create_task(self._try_to_measure())
+
+    async def _try_to_measure(self) -> None:
+        try:
+            await self._measure()
+        except CatalogBroken as broken:
+            self._on_fatal(broken)
+        except Exception as error:  # noqa: BLE001  # reason: as with a job
+            self.failures.append(("health", error))
 
     def _ended(self, job: _Job) -> None:
         job.running = None

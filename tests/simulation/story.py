@@ -29,7 +29,7 @@ from ipsync.simulator.members import Member
 from ipsync.simulator.world import World
 from tests.fakes.catalogs import fresh_database
 from tests.fakes.configuration import SECRETS, write_configuration
-from tests.simulation.life import Life, without_probes, without_sockets
+from tests.simulation.life import Life, pages_of, without_probes, without_sockets
 from tests.simulation.machine import Crash, Machine, VirtualLoop
 from tests.simulation.network import Line
 from tests.simulation.oracle import Broken, Oracle
@@ -39,6 +39,8 @@ T = TypeVar("T")
 YEAR: Duration = 365 * DAY
 PROBING = 1 / 8
 """In how many stories listings are probed with what is left of the budget."""
+PAGE_SIZES = (100, 100, 4)
+"""How many documents a page of a listing holds: as at ipernity, or so few that a member has several pages."""
 _LAST_EVENTS = 40
 
 CONFIGURATION = """
@@ -72,6 +74,7 @@ class Plan:
         faults: whether anything fails at all.
         only: names of the things that may happen; empty for all.
         busy: how many things happen in an hour.
+        page_size: documents on a page of a listing; 0 lets the seed choose.
         ends_well: whether a time without faults follows, after which everything must be there (I7).
     """
 
@@ -80,6 +83,7 @@ class Plan:
     faults: bool = True
     only: tuple[str, ...] = ()
     busy: float = 1 / 3
+    page_size: int = 0
     ends_well: bool = True
 
 
@@ -124,6 +128,7 @@ class Story:
         self.trace = hashlib.blake2b(digest_size=16)
         self.events: deque[str] = deque(maxlen=_LAST_EVENTS)
         self.has_probes = self.chance.random() < PROBING
+        self.page_size = self.chance.choice(PAGE_SIZES) if plan.page_size == 0 else plan.page_size
         self.world = World(self.chance.randrange(2, 4), 0, seed, now=lambda: self.machine.now)
         self.line = Line(self.machine, self.world, random.Random(seed + 1))
         self.settings = self._configured()
@@ -424,6 +429,7 @@ def play(seed: int, plan: Plan | None = None) -> Outcome:
             story.machine.is_this_machine(),
             without_sockets(story.line),
             without_probes(switched_off=not story.has_probes),
+            pages_of(story.page_size),
         ):
             asyncio.set_event_loop(loop)
             try:
