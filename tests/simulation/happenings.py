@@ -1,6 +1,7 @@
 """What may happen in a story, and how often in comparison: owners, operators, ipernity, the line, the machine."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 from ipsync.jobs.accounts import AccountRefusedError
@@ -9,6 +10,7 @@ from ipsync.policy.instants import DAY, HOUR, MILLISECOND, MINUTE
 from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.simulator.documents import PUBLIC, Document, UploadedFile
 from ipsync.simulator.members import Member
+from tests.simulation.machine import Crash
 from tests.simulation.story import Story
 
 Happening: TypeAlias = Callable[[Story], Awaitable[None]]
@@ -316,7 +318,8 @@ async def restart(story: Story) -> None:
     """The process is restarted in order."""
     if story.life.is_serving:
         story.tell("restart")
-        await story.life.end()
+        with suppress(Crash):  # a process may die while it stops, as well
+            await story.life.end()
 
 
 async def suspend(story: Story) -> None:

@@ -5,6 +5,7 @@ It knows nothing of states, removals, listings or plans, and no rule of the prod
 
 import re
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,9 @@ NOTICED_IN: Duration = 12 * HOUR
 """While nothing fails, what was taken away is noticed by then: the longest period of a listing is 10 hours."""
 WAKING: Duration = 2 * MINUTE
 """After a sleep of the machine: ages are judged once a minute, and what is due is erased twice a minute (F8)."""
+
+KNOWN_AFTER: Duration = MINUTE
+"""What an answer said is durable by then, if the process lives."""
 
 ASKED_AWAY_GRACE: Duration = SECOND
 PERMITTED_LICENSES = frozenset({1, 3, 5, 7, 9, 11, 255})
@@ -109,12 +113,16 @@ class Oracle:
     critical: list[Instant] = field(default_factory=list)
     tokens: dict[int, str] = field(default_factory=dict)
     calm_since: Instant = 0
+    singly_named_counts: bool = True
+    """Whether whoever asks about one document asks for its lease; who fetches details renews none."""
 
     def __post_init__(self) -> None:
         self._files: dict[ContentKey, _File] = {}
         self._looked_at = self.machine.now
         self._excused_until: Instant = 0
         self._sent: dict[Duration, list[Instant]] = {length: [] for length in self.caps}
+        self._fresh: deque[tuple[Instant, int]] = deque()
+        self._known_at: dict[int, tuple[Instant, Instant]] = {}
         self._stepped_at: list[Instant] = []
         self._quiet_until: Instant = 0
         self._woke_at: Instant = NEVER
@@ -202,6 +210,7 @@ class Oracle:
 
     def answered(self, sent_at: Instant, method: str, _params: Mapping[str, str], answer: Answer) -> None:
         """Note which documents an answer really named, and whether it was a refusal."""
+        self._settle()
         if not is_whole(answer):
             return
         try:
@@ -229,6 +238,18 @@ class Oracle:
             if lease_at - self.named_at.get(number, (0, lease_at))[1] >= ERASED_AT:
                 self.ever_lost_at[number] = self.machine.now  # too late: it was doomed before this was asked
             self.named_at[number] = sent_at, lease_at
+            if named.docs or self.singly_named_counts:
+                self._fresh.append((self.machine.now, number))
+
+    def _settle(self) -> None:
+        """What was answered a while ago is known to the product for good, unless it died meanwhile."""
+        while self._fresh and self._fresh[0][0] < self.machine.now - KNOWN_AFTER:
+            _, number = self._fresh.popleft()
+            self._known_at[number] = self.named_at[number]
+
+    def died(self) -> None:
+        """The process died: what it was told last may never have become durable."""
+        self._fresh.clear()
 
     # the promise
 
@@ -320,6 +341,7 @@ class Oracle:
     def _check_erased(self, files: Mapping[ContentKey, str], life: Life) -> None:
         """I10: what went was taken away, or was not verified for 22 hours, or was past its time to live."""
         now, lease_now = self.machine.now, life.now()
+        self._settle()
         ttl = life.works.rules.ttl
         for key in self._files.keys() - files.keys():
             number, before = key.document_id, self._files.pop(key)
@@ -329,7 +351,7 @@ class Oracle:
                 continue
             if now < self._excused_until or ".incoming" in before.path:
                 continue
-            named = self.named_at.get(number, (NEVER, NEVER))
+            named = self._known_at.get(number, (NEVER, NEVER))
             if lease_now - named[1] >= ERASED_AT or now - named[0] >= ERASED_AT:
                 continue
             if lease_now - before.lease_at >= min(ttl.thumbnail, ttl.original, ttl.media):

@@ -135,6 +135,7 @@ class Story:
         budget = self.settings.budget
         caps = {MINUTE: budget.per_minute, HOUR: budget.per_hour, DAY: budget.per_day}
         self.oracle = Oracle(self.machine, self.world, self.line, self.tell, caps)
+        self.oracle.singly_named_counts = not self.settings.mirror.details
         self.life = Life(self.machine, self.settings, every_run=plan.every_run)
         self.lives = 0
         self.is_off = False
@@ -244,6 +245,7 @@ class Story:
                 await self.life.start()
             except Crash:
                 await self.life.bury()
+                self.oracle.died()
                 self.tell("crashed at start")
                 continue
             break
@@ -254,6 +256,7 @@ class Story:
     async def _rise(self) -> None:
         """Systemd starts the daemon again."""
         self.tell("died")
+        self.oracle.died()
         if self.life.fatal is not None:
             self.tell("fatal", type(self.life.fatal).__name__)
         await self.life.bury()
