@@ -479,14 +479,6 @@ def test_SIGTERM_lets_a_slow_request_end(mirror: SiteMirror) -> None:
     assert not [record for record in daemon.records() if record["level"] in ("error", "critical")]
 
 
-async def test_F20_a_budget_that_cannot_keep_its_leases_is_refused_with_numbers(mirror: SiteMirror) -> None:
-    change_rows(mirror, "UPDATE listing SET pages = 5000000")
-    refused = await refuses(mirror)
-    assert "reading 10,000,000 pages takes" in str(refused)
-    assert "each must be read again within 20 h. It would need" in str(refused)
-    assert "`ipsync plan` shows what each costs" in str(refused)
-
-
 async def test_a_job_that_fails_stops_no_other(
     mirror: SiteMirror, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
