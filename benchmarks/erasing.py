@@ -37,12 +37,12 @@ _NOWHERE = {"api_url": "http://127.0.0.1:9/api/", "api_key": "key", "secret": "s
 
 
 def run(
-    documents: int = 500, rounds: int = 8, store_documents: int = 2_000, database_documents: int = 100_000
+    documents: int = 2_000, rounds: int = 5, store_documents: int = 2_000, database_documents: int = 100_000
 ) -> list[Figure]:
     """Measure the purge job, then the store alone, then cleaning the database.
 
     Args:
-        documents: how many the job erases in a round, of two files of 20 kB each.
+        documents: how many the job erases in a round, of two files of 20 kB each: one account of several batches.
         rounds: how often job and plain way are measured, in turn; the medians count.
         store_documents: how many the store alone erases, of as many files.
         database_documents: how many a database holds whose pages are cleaned.

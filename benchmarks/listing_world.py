@@ -53,6 +53,7 @@ class Truth:
 
     def __init__(self, documents: int) -> None:
         self.posted = [FIRST_POSTING + number * POSTING_GAP for number in range(documents)]
+        self._next_posting = FIRST_POSTING + documents * POSTING_GAP
         self.claims: Callable[[int], int] = lambda total: total
         self.arrange: Callable[[list[Instant]], list[Instant]] | None = None
 
@@ -65,9 +66,10 @@ class Truth:
         return self.posted[max(0, end - DOCUMENTS_PER_PAGE) : end][::-1]
 
     def add(self, documents: int = 1) -> list[Instant]:
-        """Newer documents come."""
-        first = (self.posted[-1] if self.posted else FIRST_POSTING) + POSTING_GAP
+        """Newer documents come; none has the id of one that has gone."""
+        first = self._next_posting
         added = [first + number * POSTING_GAP for number in range(documents)]
+        self._next_posting += documents * POSTING_GAP
         self.posted += added
         return added
 

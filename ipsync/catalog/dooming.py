@@ -1,6 +1,6 @@
 """Many documents at once, in statements that each touch all of them: an account goes (T15), or a listing is short."""
 
-from sqlalchemy import Text, bindparam, case, func, literal, null, select, update
+from sqlalchemy import Text, bindparam, case, func, literal, null, or_, select, update
 
 from ipsync.catalog.entry_tables import EntryRow
 from ipsync.catalog.removals import OWED, REMOVAL, RemovalWriting
@@ -16,7 +16,13 @@ _ENTRY = METADATA.tables[EntryRow.__tablename__]
 
 _COUNT = select(func.count()).where(_DOCUMENT.c.account_id == bindparam("of_account"))
 _OF_ACCOUNT = (
-    REMOVAL.c.account_id == bindparam("of_account"),
+    # A document that changed hands takes with it what was suspected of it under its owner before.
+    or_(
+        REMOVAL.c.account_id == bindparam("of_account"),
+        REMOVAL.c.document_id.in_(
+            select(_DOCUMENT.c.document_id).where(_DOCUMENT.c.account_id == bindparam("of_account"))
+        ),
+    ),
     REMOVAL.c.scope == Scope.DOCUMENT.value,
 )
 _CONFIRM_SUSPICIONS = (

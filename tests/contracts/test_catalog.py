@@ -747,6 +747,21 @@ async def test_suspicions_wait_for_their_turn(catalog: Catalog) -> None:
 # A whole account
 
 
+async def test_T15_a_document_that_changed_hands_is_doomed_with_the_account_that_has_it_now(catalog: Catalog) -> None:
+    def work(tx: Transaction) -> None:
+        tx.add_documents([a_document(1, 1, state=DocumentState.SUSPECT), a_document(2, 1)])
+        tx.add_removals([a_removal(1), a_removal(2, stage=Stage.CONFIRMED, reason=Reason.DELETED)])
+        tx.update_documents([a_document(1, 2, state=DocumentState.SUSPECT), a_document(2, 2)])
+
+    await catalog.write(work)
+    assert await catalog.write(lambda tx: tx.doom_account(2, Reason.GRANT_LOST, NOW, LEASE)) == 2
+    removals = await catalog.read(lambda view: view.removals(stages=OPEN_STAGES))
+    assert [(entry.document_id, entry.stage, entry.reason) for entry in removals] == [
+        (1, Stage.CONFIRMED, Reason.GRANT_LOST),
+        (2, Stage.CONFIRMED, Reason.DELETED),
+    ]
+
+
 async def test_T15_a_whole_account_is_doomed(catalog: Catalog) -> None:
     def work(tx: Transaction) -> None:
         tx.add_documents(

@@ -117,7 +117,7 @@ def test_a_budget_too_small_reads_what_is_most_urgent_first() -> None:
     assert max(ages) <= 1.5 * 20 * HOUR * 1.1
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     sizes=st.lists(st.integers(0, 700), min_size=1, max_size=4),
