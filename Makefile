@@ -26,7 +26,7 @@ help:
 	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
 	@echo 'make sim       the whole daemon on virtual time, whatever happens (SEED=7: one story; YEARS=2: so many)'
 	@echo 'make soak      the same for 50 years and more; the next run goes on with other stories'
-	@echo 'make plant     known mistakes, planted one at a time: what catches each, and when'
+	@echo 'make plant     known mistakes, planted one at a time: what catches each, and when (PLANT="late file,orphans": those)'
 	@echo 'make mutants   mistakes planted in what the 24 hours rest on: do its tests notice? (MODULE="lease clock": in those)'
 	@echo 'make format    put the code into its one shape'
 	@echo 'make lock      pin the libraries anew (make lock UPGRADE=--upgrade takes newer ones)'
@@ -61,7 +61,7 @@ soak: $(VENV)/dev.stamp
 	@$(SIMULATE) --years $(or $(YEARS),50) --state .simulation.json
 
 plant: $(VENV)/dev.stamp
-	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.plant
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.plant $(if $(PLANT),"$(PLANT)")
 
 # PARTS="NAME…" measures only those.
 bench: $(VENV)/dev.stamp
