@@ -73,6 +73,7 @@ COMMANDS = (
     CommandEntry("albums", _LOOK, "Show mirrored albums."),
     CommandEntry("folders", _LOOK, "Show mirrored folders."),
     CommandEntry("articles", _LOOK, "Show mirrored articles."),
+    CommandEntry("profiles", _LOOK, "Show mirrored profiles of members."),
     CommandEntry("ledger", _LOOK, "Check, export and ask the record of removals."),
     CommandEntry("audit", _LOOK, "Look whether everything held may be held, and everything gone is gone."),
     CommandEntry("report", _LOOK, "Tell how the promise was kept over a period, as a page or JSON."),

@@ -1,4 +1,4 @@
-"""What `ipsync albums`, `folders` and `articles` share: listing and showing what is mirrored of one kind."""
+"""What `ipsync albums`, `folders`, `articles` and `profiles` share: listing and showing one kind of entry."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +27,7 @@ def entry_app(kind: str) -> typer.Typer:
     """Build the commands of one kind.
 
     Args:
-        kind: `album`, `folder` or `article`.
+        kind: `album`, `folder`, `article` or `profile`.
     """
     command = f"ipsync {kind}s"
     app = typer.Typer(

@@ -278,6 +278,7 @@ def profile(answer: wire.UserAnswer, *, account_id: int, sent_at: Instant) -> Pr
     user = answer.user
     if user is None or user.user_id != account_id:
         raise UnfitError("it is not the member who was asked for")
+    place = user.location or wire.Location()
     return Profile(
         account_id=account_id,
         username=user.username,
@@ -285,6 +286,9 @@ def profile(answer: wire.UserAnswer, *, account_id: int, sent_at: Instant) -> Pr
         closed=bool(user.is_closed),
         documents=None if user.count is None else user.count.docs,
         sent_at=sent_at,
+        alias=user.alias or "",
+        town=place.town or "",
+        country=place.country or "",
     )
 
 

@@ -1,4 +1,4 @@
-"""From shapes to values for albums, folders and articles; whole or not at all, as in `answers`.
+"""From shapes to values for albums, folders, articles and profiles; whole or not at all, as in `answers`.
 
 Of a member's HTML nothing but plain words leaves this module (`policy.plain_text`).
 """
@@ -12,7 +12,10 @@ from ipsync.policy.documents import Visibility
 from ipsync.policy.entries import ENTRIES_PER_PAGE, Content, EntryKind, ListedEntry
 from ipsync.policy.instants import SECOND, Instant
 from ipsync.policy.plain_text import plain_text, shown_documents
-from ipsync.ports.source import EntryPage, MemberPage, SeenEntry
+from ipsync.policy.profiles import ProfileWords
+from ipsync.ports.source import AccountClosed, EntryPage, MemberPage, Profile, SeenEntry
+
+_LONGEST_NAME = 1000
 
 
 def entry_page(
@@ -87,6 +90,20 @@ def seen_article(answer: wire.PostAnswer, *, account_id: int, entry_id: int, sen
         raise UnfitError("it is another entry than was asked for")
     source = post.content or ""
     return SeenEntry(EntryKind.ARTICLE, listed, Content(plain_text(source), shown_documents(source)), sent_at)
+
+
+def seen_profile(profile: Profile) -> SeenEntry:
+    """Read a member's profile as the entry that it is: it has no level of its own, and nothing else tells its words.
+
+    Raises:
+        AccountClosed: the answer says so; then it is no profile to keep.
+    """
+    if profile.closed:
+        raise AccountClosed("user.get", "the account is closed or suspended")
+    words = ProfileWords(profile.realname, profile.alias, profile.town, profile.country)
+    title, content = (profile.username or profile.realname)[:_LONGEST_NAME], Content(words.as_text())
+    listed = ListedEntry(profile.account_id, title, frozenset(Visibility), content=content)
+    return SeenEntry(EntryKind.PROFILE, listed, content, profile.sent_at)
 
 
 def member_page(

@@ -123,6 +123,14 @@ class IpernitySource:
 
         return await self._ask("user.get", {"user_id": str(account_id)}, token, lane, wire.USER, read)
 
+    async def _seen_profile(self, account_id: int, token: str, lane: Lane) -> SeenEntry:
+        """Ask for a member's profile as the entry that it is (user.get)."""
+
+        def read(answer: wire.UserAnswer, sent_at: Instant) -> SeenEntry:
+            return answers_entries.seen_profile(answers.profile(answer, account_id=account_id, sent_at=sent_at))
+
+        return await self._ask("user.get", {"user_id": str(account_id)}, token, lane, wire.USER, read)
+
     async def list_page(
         self,
         account_id: int,
@@ -166,7 +174,10 @@ class IpernitySource:
         return await self._ask("doc.get", params, token, lane, wire.DOC, read)
 
     async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
-        """Read one page of at most 100 of the owner's entries (album.getList, folder.getList, post.getList)."""
+        """Read one page of at most 100 of the owner's entries (album, folder, post.getList; user.get)."""
+        if kind is EntryKind.PROFILE:
+            seen = await self._seen_profile(account_id, token, lane)
+            return EntryPage(kind, account_id, seen.sent_at, page, 1, 1, (seen.listed,) if page == 1 else ())
         params = {"user_id": str(account_id), "per_page": str(ENTRIES_PER_PAGE), "page": str(page)}
 
         def read(found: wire_entries.Containers | wire_entries.Posts | None, sent_at: Instant) -> EntryPage:
@@ -185,7 +196,9 @@ class IpernitySource:
         )
 
     async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
-        """Ask for one entry by its owner's token (album.get, folder.get, post.get)."""
+        """Ask for one entry by its owner's token (album.get, folder.get, post.get, user.get)."""
+        if kind is EntryKind.PROFILE:
+            return await self._seen_profile(account_id, token, lane)
         if kind is EntryKind.ARTICLE:
 
             def article(answer: wire_entries.PostAnswer, sent_at: Instant) -> SeenEntry:

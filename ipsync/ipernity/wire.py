@@ -184,10 +184,19 @@ class Count(msgspec.Struct, gc=False):
     docs: Total | None = None
 
 
+class Location(msgspec.Struct, gc=False):
+    """Where a member says they live; the coordinates beside it are never read."""
+
+    country: str | None = None
+    town: str | None = None
+
+
 class FullUser(User, gc=False):
     """A member as `user.get` shows them."""
 
     is_closed: Flag = 0
+    alias: str | None = None
+    location: Location | Literal[""] | None = None
     count: Count | None = None
 
 

@@ -129,7 +129,7 @@ class Admission:
             except SourceFailure:
                 return
             # Each album and folder is read by itself, at every privacy level that is mirrored; articles once.
-            levels = {EntryKind.ALBUM: len(view.visibility), EntryKind.FOLDER: 1, EntryKind.ARTICLE: 0}[kind]
+            levels = {EntryKind.ALBUM: len(view.visibility), EntryKind.FOLDER: 1}.get(kind, 0)
             listing = EntryListing(account_id, kind, listed.total, listed.pages + levels * listed.total)
             await self._catalog.write(partial(_put_entry_size, listing=listing))
 

@@ -13,7 +13,7 @@ from ipsync.jobs.restraint import Restraint, next_in_turn
 from ipsync.jobs.tripwires import Tripwires, sample_of
 from ipsync.policy.accounts import SERVED_STATES, Account, Grant
 from ipsync.policy.documents import Document, DocumentState, ListedDocument
-from ipsync.policy.entries import entry_bar, entry_of, is_entry, seen_again, speaks_for
+from ipsync.policy.entries import AREAS, entry_bar, entry_of, is_entry, seen_again, speaks_for
 from ipsync.policy.instants import Instant
 from ipsync.policy.permission import bar, reason_for
 from ipsync.policy.planner import ListingKey
@@ -176,7 +176,7 @@ class Confirm:
         return await self._tell(verdict, removal, report)
 
     async def _ask_about_entry(self, removal: Removal, token: str) -> _Verdict:
-        """Ask about an album, a folder or an article; as of a document, error 1 is an answer."""
+        """Ask about an album, folder, article or profile; as of a document, error 1 is an answer."""
         kind, entry_id = entry_of(removal.document_id)
         try:
             seen = await self._source.entry(kind, removal.account_id, token, entry_id, Lane.CONFIRMATION)
@@ -233,12 +233,16 @@ class Confirm:
         return _Verdict.WITHDRAWN
 
     def _judge_entry(self, tx: Transaction, removal: Removal, seen: SeenEntry) -> _Verdict:
-        """Apply what ipernity showed of an album, a folder or an article. Its lease is renewed by the next sweep."""
+        """Apply what ipernity showed of an entry. Its lease is renewed by the next sweep."""
         now, rules = self._clock.now(), self._rules
         entry = tx.entries([removal.document_id]).get(removal.document_id)
         current = tx.removal(removal.removal_id)
         if entry is None or current is None or current.stage is not Stage.SUSPECTED:
             return _Verdict.VOID
+        # A profile is shown to everybody; what counts is whether its member said that it may be copied.
+        grant = tx.grant(entry.account_id)
+        if grant is not None and AREAS[entry.kind] not in grant.permissions:
+            return self._settle(tx, removal.removal_id, Reason.GRANT_LOST, "grant lacking")
         barred = entry_bar(rules.view, entry.kind, entry.account_id, seen.listed.levels, now)
         if barred is not None:
             return self._settle(tx, removal.removal_id, Reason.UNSHARED, f"get: {barred.value}")

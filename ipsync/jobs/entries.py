@@ -1,4 +1,4 @@
-"""Entries: read the albums, folders and articles that are mirrored, and hide what is missing (design §3, T10, T13).
+"""Entries: read albums, folders, articles, profiles that are mirrored, and hide what is missing (design §3, T10, T13).
 
 One sweep of each list and account within the window, in the lanes of documents. It never erases: what is missing is
 hidden, confirmed by `jobs.confirm`, and erased by the purge. An answer that is not one whole well-typed page is no
@@ -72,7 +72,7 @@ class EntriesReport:
 
 
 class Entries:
-    """The sweep of every account's albums, folders and articles."""
+    """The sweep of every account's albums, folders, articles and profile."""
 
     def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules) -> None:
         """Wire the job.
@@ -163,7 +163,7 @@ class Entries:
         """Read what one entry holds, and keep it. What cannot be read ages like any other."""
         listing, entry_id = turn.listing, listed.entry_id
         try:
-            content, requests = await self._content(turn, entry_id, _lane(not is_known))
+            content, requests = await self._content(turn, listed, _lane(not is_known))
         except Gone:
             requests, now = 1, self._clock.now()
             report.missing += await self._catalog.write(
@@ -187,8 +187,11 @@ class Entries:
             )
         return replace(turn, listing=replace(listing, counted=listing.counted + requests))
 
-    async def _content(self, turn: EntryTurn, entry_id: int, lane: Lane) -> tuple[Content, int]:
+    async def _content(self, turn: EntryTurn, listed: ListedEntry, lane: Lane) -> tuple[Content, int]:
         """What an entry holds, and how many requests it took to learn that."""
+        if listed.content is not None:
+            return listed.content, 0
+        entry_id = listed.entry_id
         kind, account_id, token = turn.listing.kind, turn.listing.account_id, turn.grant.token
         if kind is EntryKind.ARTICLE:
             return (await self._source.entry(kind, account_id, token, entry_id, lane)).content, 1

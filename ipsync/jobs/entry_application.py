@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ipsync.jobs.obligations import withdraw_suspicions
-from ipsync.policy.accounts import CONTENT_AREAS, Account, AccountState, Grant
+from ipsync.policy.accounts import Account, AccountState, Grant
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.entries import (
-    CONTENT_KINDS,
+    AREAS,
     Content,
     Entry,
     EntryKind,
@@ -32,7 +32,6 @@ from ipsync.ports.catalog import Transaction, View
 from ipsync.ports.source import EntryPage
 
 _MANY = 100_000
-_AREAS = {kind: CONTENT_AREAS[word] for word, kind in CONTENT_KINDS.items()}
 _HELD = (DocumentState.LIVE, DocumentState.STALE)
 
 
@@ -89,7 +88,7 @@ def entry_turns(tx: Transaction, rules: Rules, now: Instant, account_id: int | N
         if account_id not in (None, account.account_id):
             continue
         grant = tx.grant(account.account_id)
-        wanted = {kind for kind in rules.kinds if grant is not None and _AREAS[kind] in grant.permissions}
+        wanted = {kind for kind in rules.kinds if grant is not None and AREAS[kind] in grant.permissions}
         present = {listing.kind: listing for listing in kept.get(account.account_id, ())}
         if present.keys() - wanted:
             tx.drop_entry_listings(account.account_id, keep=wanted)

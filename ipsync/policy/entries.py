@@ -1,4 +1,4 @@
-"""Albums, folders and articles: what is mirrored beside documents, under the same lease and removal rules (design §3).
+"""Albums, folders, articles, profiles: mirrored beside documents, under the same lease and removal rules (design §3).
 
 An entry is named by a subject number, which is negative: documents have positive ids, so that a removal, a tombstone
 or a ledger entry of an album can never be taken for one of a document. Values and judgments only.
@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from ipsync.policy.accounts import CONTENT_AREAS
 from ipsync.policy.documents import DocumentState, Tombstone, Visibility
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
@@ -21,12 +22,21 @@ class EntryKind(StrEnum):
     ALBUM = "album"
     FOLDER = "folder"
     ARTICLE = "article"
+    PROFILE = "profile"  # a member has one, under their own number
 
 
-CONTENT_KINDS = {"albums": EntryKind.ALBUM, "folders": EntryKind.FOLDER, "articles": EntryKind.ARTICLE}
+CONTENT_KINDS = {
+    "albums": EntryKind.ALBUM,
+    "folders": EntryKind.FOLDER,
+    "articles": EntryKind.ARTICLE,
+    "profile": EntryKind.PROFILE,
+}
 """The kinds by the words of `mirror.content`."""
+CONTENT_WORDS = {kind: word for word, kind in CONTENT_KINDS.items()}
+AREAS = {kind: CONTENT_AREAS[word] for word, kind in CONTENT_KINDS.items()}
+"""The area of permission that each kind needs (T13)."""
 
-_DIGITS = {EntryKind.ALBUM: 1, EntryKind.FOLDER: 2, EntryKind.ARTICLE: 3}
+_DIGITS = {EntryKind.ALBUM: 1, EntryKind.FOLDER: 2, EntryKind.ARTICLE: 3, EntryKind.PROFILE: 4}
 _KINDS = {digit: kind for kind, digit in _DIGITS.items()}
 _RADIX = 8
 
@@ -84,12 +94,26 @@ def subject_words(number: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What only reading an entry itself tells.
+
+    Attributes:
+        text: an article's words, plain (`policy.plain_text`); a profile's (`policy.profiles`); of others "".
+        members: documents of an album, albums of a folder, documents that an article shows; each once, in their order.
+    """
+
+    text: str = field(default="", repr=False)
+    members: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ListedEntry:
     """One entry as a listing page, or a question about it alone, named it.
 
     Attributes:
-        levels: at which privacy levels there is something of it to see; an article has one.
+        levels: at which privacy levels there is something of it to see; an article has one, a profile all.
         cover_id: the document on it, or None.
+        content: what only reading it tells elsewhere, where whatever names it tells that too: a profile.
     """
 
     entry_id: int
@@ -98,19 +122,7 @@ class ListedEntry:
     posted_at: Instant | None = None
     modified_at: Instant | None = None
     cover_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What only reading an entry itself tells.
-
-    Attributes:
-        text: an article's words, plain (`policy.plain_text`); of others "".
-        members: documents of an album, albums of a folder, documents that an article shows; each once, in their order.
-    """
-
-    text: str = field(default="", repr=False)
-    members: tuple[int, ...] = ()
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +186,7 @@ def entry_bar(
     """Say why an entry may not be copied, kept or shown at `now`; None means it may (T06, T07).
 
     An article bears no license: a commercial key needs an agreement with its author. What an album or folder holds is
-    judged document by document.
+    judged document by document. A profile is no work, and has every level.
 
     Args:
         view: what the configuration allows.
@@ -214,9 +226,10 @@ def needs_reading(entry: Entry | None, listed: ListedEntry, kind: EntryKind, swe
     """Whether an entry's content must be read before the page that named it counts as a verification.
 
     What an album or a folder holds changes without a word about it in its listing, so it is read in every sweep,
-    once. An article's words are read again when its owner changed it; till then the old ones get no older lease.
+    once. An article's words are read again when its owner changed it; till then the old ones get no older lease. A
+    profile comes with its words: each answer is taken over.
     """
-    if entry is None:
+    if entry is None or kind is EntryKind.PROFILE:
         return True
     if kind is EntryKind.ARTICLE:
         return entry.modified_at is None or (entry.modified_at, entry.title) != (listed.modified_at, listed.title)

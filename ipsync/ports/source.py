@@ -88,7 +88,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What user.get told of a member."""
+    """What user.get told of a member: nothing that others do not see."""
 
     account_id: int
     username: str
@@ -96,6 +96,9 @@ class Profile:
     closed: bool
     documents: int | None
     sent_at: Instant
+    alias: str = ""
+    town: str = ""
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +242,11 @@ class Source(Protocol):
         ...
 
     async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
-        """Read one page of at most 100 of the owner's entries (album.getList, folder.getList, post.getList)."""
+        """Read one page of at most 100 of the owner's entries (album, folder, post.getList; user.get)."""
         ...
 
     async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
-        """Ask for one entry by its owner's token (album.get, folder.get, post.get).
+        """Ask for one entry by its owner's token (album.get, folder.get, post.get, user.get).
 
         Raises:
             Gone: it does not exist, or may not be seen.

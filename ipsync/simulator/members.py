@@ -22,6 +22,7 @@ class Member:
         friends, family: user ids of those whom this member calls so.
         blocked: user ids of those who may not see anything of this member (error 109).
         upload_share: privacy level of an upload that names none.
+        location: where they say they live: `country`, `town`, `lat`, `lng`.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Member:
     blocked: set[int] = field(default_factory=set)
     upload_share: int = 4
     closed: bool = False
+    location: dict[str, str] = field(default_factory=dict)
 
     @property
     def alias(self) -> str:
@@ -105,6 +107,8 @@ class Frob:
 
 def _member(seeds: Seeds, index: int) -> Member:
     digest = seeds.digest("member", index)
+    place = digest[4] % len(words.PLACES)
+    town, latitude, longitude = words.PLACES[place]
     first = words.FIRST_NAMES[(digest[0] + index) % len(words.FIRST_NAMES)]
     last = words.LAST_NAMES[digest[1] % len(words.LAST_NAMES)]
     return Member(
@@ -117,6 +121,7 @@ def _member(seeds: Seeds, index: int) -> Member:
         largest_thumb=(2048, 1024, 800)[index % 3],
         download=index % 2 == 0,
         joined_at=1_170_288_000 + index * 86_400,
+        location={"country": words.COUNTRIES[place], "town": town, "lat": str(latitude), "lng": str(longitude)},
     )
 
 

@@ -16,6 +16,8 @@ PLACES = (
     ("Olomouc", 49.594, 17.251), ("Girona", 41.979, 2.821), ("Aarhus", 56.163, 10.204), ("Delft", 52.012, 4.357),
     ("Bergen", 60.391, 5.322), ("Tartu", 58.378, 26.729), ("Kotor", 42.425, 18.771), ("Whitby", 54.486, -0.613),
 )  # fmt: skip
+COUNTRIES = ("fr", "fr", "pt", "be", "de", "fi", "ie", "it", "cz", "es", "dk", "nl", "no", "ee", "me", "gb")
+"""Of the places, in their order."""
 SENTENCES = (
     "Taken on an early walk before the shops opened.",
     "The light lasted for a minute only.",

@@ -28,7 +28,7 @@ _AREAS: Mapping[str, tuple[str, str]] = {
     ),
     "blog": ("your articles", "to find those you share, and to notice when you change or withdraw one"),
     "post": ("your articles", "to find those you share, and to notice when you change or withdraw one"),
-    "profile": ("your profile", "to show your name beside your works"),
+    "profile": ("your profile", "to show your names, town and country, and to notice when you change them"),
     "network": ("your contacts", "to know with whom you share"),
 }
 _LEVELS = {"read": "see", "write": "see and change", "delete": "see, change and delete"}

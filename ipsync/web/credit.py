@@ -31,7 +31,9 @@ def document_link(document: Document, site_url: str) -> str:
 
 
 def entry_link(entry: Entry, site_url: str) -> str:
-    """Give the page of an album, a folder or an article at ipernity."""
+    """Give the page of an album, a folder, an article or a member at ipernity."""
+    if entry.kind is EntryKind.PROFILE:
+        return member_link(entry.account_id, site_url)
     return f"{site_url}/{_PAGES[entry.kind]}/{entry.account_id}/{entry.entry_id}"
 
 

@@ -1,4 +1,4 @@
-"""`/v1/albums`, `/v1/folders`, `/v1/articles`: the same promises as for documents, lease included (T06, T20).
+"""`/v1/albums`, `/v1/folders`, `/v1/articles`, profiles: the same promises as for documents, lease included (T06, T20).
 
 Whatever may not be shown looks as if it had never been; of what was erased a number is remembered, and 410 says so.
 An article's text is plain: no markup of a member ever gets here (`policy.plain_text`).
@@ -13,6 +13,7 @@ from aiohttp import web
 from ipsync.policy.entries import LARGEST_ENTRY_ID, EntryKind, subject_number
 from ipsync.policy.instants import rfc3339
 from ipsync.policy.lease import Lease
+from ipsync.policy.profiles import profile_words
 from ipsync.policy.read_tokens import TokenScope
 from ipsync.ports.catalog import View
 from ipsync.web import entry_schemas
@@ -38,6 +39,7 @@ from ipsync.web.reading import (
 from ipsync.web.showing import why_missing
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LISTED = (EntryKind.ALBUM, EntryKind.FOLDER, EntryKind.ARTICLE)
 _ARTICLES = {EntryKind.ALBUM: "an album", EntryKind.FOLDER: "a folder", EntryKind.ARTICLE: "an article"}
 _HOLDS = {
     EntryKind.ALBUM: "With the documents in it that may be shown, in their owner's order.",
@@ -63,7 +65,7 @@ async def _list(request: web.Request, kind: EntryKind) -> web.StreamResponse:
     lease, now = rules.lease, parts.clock.now()
     answer = {
         f"{kind.value}s": [
-            _summary(one, lease, parts.site_url) for one in shown if lease.holds(one.entry.verified_at, now)
+            told_entry(one, lease, parts.site_url) for one in shown if lease.holds(one.entry.verified_at, now)
         ],
         "next_cursor": None if further is None else cursors.write(further, question),
     }
@@ -97,10 +99,10 @@ async def _show(request: web.Request, kind: EntryKind) -> web.StreamResponse:
     if shown is None or not lease.holds(shown.entry.verified_at, now):
         raise not_found()
     further = None if contents.after is None else cursors.write(contents.after, number)
-    answer = _summary(shown, lease, parts.site_url) | {"next_cursor": further}
+    answer = told_entry(shown, lease, parts.site_url) | {"next_cursor": further}
     if kind is EntryKind.FOLDER:
         answer["albums"] = [
-            _summary(one, lease, parts.site_url) for one in contents.albums if lease.holds(one.entry.verified_at, now)
+            told_entry(one, lease, parts.site_url) for one in contents.albums if lease.holds(one.entry.verified_at, now)
         ]
     else:
         answer["documents"] = [
@@ -114,12 +116,52 @@ async def _show(request: web.Request, kind: EntryKind) -> web.StreamResponse:
     return tagged(request, answer, {"Link": link})
 
 
+async def show_profile(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/accounts/{account_id}/profile`: what a member tells of themselves."""
+    parts, caller = request.app[PARTS], request[CALLER]
+    query_of(request)
+    account_id = int(request.match_info["account_id"])
+    if account_id > LARGEST_ENTRY_ID:
+        raise not_found()
+    number = subject_number(EntryKind.PROFILE, account_id)
+    rules, now = parts.rules(), parts.clock.now()
+    if not await parts.catalog.read(lambda view: view.entries([number])):
+        raise await why_missing(request.app[SHOWCASE], number, caller.account_id)
+    shown = await parts.catalog.read(lambda view: read_entry(view, EntryKind.PROFILE, account_id, rules, now))
+    if (
+        shown is None
+        or not caller.may_see(shown.entry.account_id)
+        or not rules.lease.holds(shown.entry.verified_at, now)
+    ):
+        raise not_found()
+    link = f'<{entry_link(shown.entry, parts.site_url)}>; rel="canonical"'
+    return tagged(request, told_entry(shown, rules.lease, parts.site_url), {"Link": link})
+
+
+def _profile(shown: ShownEntry, lease: Lease, site_url: str) -> dict[str, Any]:
+    entry, words = shown.entry, profile_words(shown.entry.content.text)
+    return {
+        "account_id": str(entry.account_id),
+        "name": entry.title or words.realname or str(entry.account_id),
+        "realname": words.realname,
+        "alias": words.alias,
+        "town": words.town,
+        "country": words.country,
+        "link": entry_link(entry, site_url),
+        "verified_at": rfc3339(entry.verified_at),
+        "serve_until": rfc3339(lease.serve_until(entry.verified_at)),
+    }
+
+
 def question_of(kind: EntryKind, account_id: int | None) -> int:
     """What a cursor among entries is bound to: a number that no account and no other list has."""
     return subject_number(kind, 1 + (account_id or 0)) - 2**62
 
 
-def _summary(shown: ShownEntry, lease: Lease, site_url: str) -> dict[str, Any]:
+def told_entry(shown: ShownEntry, lease: Lease, site_url: str) -> dict[str, Any]:
+    """What is told of an entry wherever it is named."""
+    if shown.entry.kind is EntryKind.PROFILE:
+        return _profile(shown, lease, site_url)
     entry, account = shown.entry, shown.account
     account_id = entry.account_id
     told: dict[str, Any] = {
@@ -142,7 +184,7 @@ def _summary(shown: ShownEntry, lease: Lease, site_url: str) -> dict[str, Any]:
 
 
 def _endpoints() -> Iterator[Endpoint]:
-    for kind in EntryKind:
+    for kind in _LISTED:
         name = kind.value
         lists: _Handler = partial(_list, kind=kind)
         shows: _Handler = partial(_show, kind=kind)
@@ -185,6 +227,23 @@ def _endpoints() -> Iterator[Endpoint]:
             },
             schemas=entry_schemas.ONES[name],
         )
+    yield Endpoint(
+        path="/v1/accounts/{account_id}/profile",
+        name="profile",
+        handler=show_profile,
+        scope=TokenScope.DOCUMENTS,
+        summary="What a member tells of themselves",
+        description="Names, town and country. Not there where mirror.content does not name it, or the member did not "
+        "permit it.",
+        parameters=(id_in_path("account_id", "a member"), IF_NONE_MATCH),
+        replies={
+            200: Reply("The profile.", "Profile", headers={"ETag": "of these bytes", "Link": "their page at ipernity"}),
+            304: Reply("It is still the same.", content_type=""),
+            400: Reply("There are no parameters here.", "Error"),
+            **NOT_SHOWN,
+        },
+        schemas=entry_schemas.PROFILE,
+    )
 
 
 ENDPOINTS = tuple(_endpoints())

@@ -1,4 +1,4 @@
-"""The shapes of albums, folders and articles in `/v1`, in the words of JSON Schema."""
+"""The shapes of albums, folders, articles and profiles in `/v1`, in the words of JSON Schema."""
 
 from collections.abc import Mapping
 
@@ -33,6 +33,17 @@ def _page(name: str, item: Schema) -> Schema:
     return record({name: {"type": "array", "maxItems": PAGE_LIMIT, "items": item}, "next_cursor": NEXT_CURSOR})
 
 
+PROFILE: Mapping[str, Schema] = {
+    "Profile": record(
+        {
+            "account_id": ID,
+            **{name: {"type": "string"} for name in ("name", "realname", "alias", "town", "country")},
+            "link": {**LINK, "description": "their page at ipernity"},
+            "verified_at": INSTANT,
+            "serve_until": {**INSTANT, "description": "stop showing it then, unless you ask again before"},
+        }
+    )
+}
 LISTS: Mapping[str, Mapping[str, Schema]] = {
     "album": {"Albums": _page("albums", _ALBUM)},
     "folder": {"Folders": _page("folders", record(_summary("folder", {}), _TIMES))},

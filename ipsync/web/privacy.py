@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from ipsync.policy.documents import MEDIA, THUMBNAIL_LABELS, DocumentState, Safety
-from ipsync.policy.entries import EntryKind
+from ipsync.policy.entries import CONTENT_WORDS
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND, Duration, rfc3339, seconds
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
@@ -174,8 +174,8 @@ def kept_words(rules: Rules) -> list[tuple[str, str]]:
 
 
 def _beside(rules: Rules) -> str:
-    """Say which of albums, folders and articles are copied."""
-    return ", ".join(f"{kind.value}s" for kind in EntryKind if kind in rules.kinds) or "nothing"
+    """Say which of albums, folders, articles and profile are copied."""
+    return ", ".join(word for kind, word in CONTENT_WORDS.items() if kind in rules.kinds) or "nothing"
 
 
 def _file_words(name: str) -> str:

@@ -16,6 +16,7 @@ from ipsync.catalog.stamp import CommitStamp
 from ipsync.jobs.read_tokens import ReadTokens
 from ipsync.policy.documents import Details, DocumentState, Tombstone
 from ipsync.policy.entries import EntryKind
+from ipsync.policy.profiles import ProfileWords
 from ipsync.policy.read_tokens import TokenScope
 from ipsync.store import FileStore
 from ipsync.telemetry import Metrics
@@ -88,7 +89,8 @@ async def _open(folder: Path) -> World:
     await world.document(CASED, account_id=9)
     await world.file(CASED, account_id=9, content=CONTENT)
     await world.document(7000, account_id=9, state=DocumentState.SUSPECT, hidden_at=START)
-    for kind in EntryKind:
+    await world.entry(EntryKind.PROFILE, 7, text=ProfileWords("Anna", "anna", "Gent \u202e", "be").as_text())
+    for kind in set(EntryKind) - {EntryKind.PROFILE}:
         for entry_id in (880_001, 880_002):
             members = (880_001,) if kind is EntryKind.FOLDER else (2, 4)
             await world.entry(kind, entry_id, members=members, title=f'{kind} "<&>" \u202e', posted_at=START)

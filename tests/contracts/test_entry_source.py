@@ -11,14 +11,16 @@ from ipsync.ipernity.signing import signed
 from ipsync.policy.budget import Caps
 from ipsync.policy.documents import Visibility
 from ipsync.policy.entries import EntryKind
+from ipsync.policy.profiles import profile_words
 from ipsync.ports.source import AccountClosed, Gone, GrantLost, Lane, Source
 from ipsync.simulator import Simulator
 from tests.fakes.budget import FakeBudgetBook
 from tests.fakes.clock import FakeClock
 from tests.fakes.source import FakeSource
 
-GRANT = {"doc": "read", "blog": "read"}
+GRANT = {"doc": "read", "blog": "read", "profile": "read"}
 KINDS = list(EntryKind)
+DELETABLE = [EntryKind.ALBUM, EntryKind.FOLDER, EntryKind.ARTICLE]
 PUBLIC = Visibility.PUBLIC
 
 
@@ -53,7 +55,8 @@ class FakeShelf:
         source = f'<p>Words<script>x()</script> <a href="/doc/7/{self.public[0]}">'
         article = fake.add_article(7, source, "Title of the article")
         fake.add_article(7, "secret", "Title", Visibility.PRIVATE)
-        self.entries = dict(zip(KINDS, (album, folder, article), strict=True))
+        profile = fake.add_profile(7, "Title of the profile", "Gent")
+        self.entries = dict(zip(KINDS, (album, folder, article, profile), strict=True))
 
     def delete(self, kind: EntryKind) -> None:
         del self.fake.entries.all[kind, self.entries[kind]]
@@ -91,7 +94,8 @@ class SimulatedShelf:
         source_text = f'<p>Words<script>x()</script> <a href="/doc/{self.account_id}/{self.public[0]}">'
         article = state.add_post(member, "Title of the article", source_text, PUBLIC).post_id
         state.add_post(member, "Title", "secret", Visibility.PRIVATE)
-        self.entries = dict(zip(KINDS, (int(album), int(folder), article), strict=True))
+        member.username, member.location["town"] = "Title of the profile", "Gent"
+        self.entries = dict(zip(KINDS, (int(album), int(folder), article, member.user_id), strict=True))
 
     def _act(self, method: str, **params: str) -> dict[str, dict[str, str]]:
         params |= {"api_key": self.simulator.api_key, "auth_token": self._owner_token}
@@ -142,6 +146,7 @@ async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
 async def test_a_list_names_what_there_is_with_its_levels_and_the_send_time(shelf: Shelf, kind: EntryKind) -> None:
     page = await shelf.source.list_entries(kind, shelf.account_id, shelf.token, 1, Lane.VERIFICATION)
     [listed] = [entry for entry in page.entries if entry.entry_id == shelf.entries[kind]]
+    assert (listed.content is None) is (kind is not EntryKind.PROFILE)
     assert listed.title == f"Title of the {kind.value}"
     assert PUBLIC in listed.levels
     assert (page.page, page.pages, page.total) == (1, 1, len(page.entries))
@@ -161,6 +166,9 @@ async def test_asked_by_itself_an_entry_says_the_same(shelf: Shelf, kind: EntryK
     assert seen.sent_at >= page.sent_at
     if kind is EntryKind.ARTICLE:
         assert (seen.content.text, seen.content.members) == ("Words", (shelf.public[0],))
+    if kind is EntryKind.PROFILE:
+        assert seen.content == seen.listed.content
+        assert profile_words(seen.content.text).town == "Gent"
 
 
 async def test_T06_of_an_album_only_the_documents_of_one_level_are_named(shelf: Shelf) -> None:
@@ -188,7 +196,7 @@ async def test_an_album_leaves_the_view_with_its_last_public_document(shelf: She
     assert PUBLIC not in seen.listed.levels
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DELETABLE)
 async def test_what_was_deleted_is_gone(shelf: Shelf, kind: EntryKind) -> None:
     shelf.delete(kind)
     asked = (kind, shelf.account_id, shelf.token)

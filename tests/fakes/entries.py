@@ -8,9 +8,15 @@ from ipsync.policy.entries import ENTRIES_PER_PAGE, Content, EntryKind, ListedEn
 from ipsync.policy.instants import SECOND, Instant
 from ipsync.policy.listings import pages_of
 from ipsync.policy.plain_text import plain_text, shown_documents
+from ipsync.policy.profiles import ProfileWords
 from ipsync.ports.source import EntryPage, Gone, MemberPage, Refused, SeenEntry
 
-METHODS = {EntryKind.ALBUM: "album", EntryKind.FOLDER: "folder", EntryKind.ARTICLE: "post"}
+METHODS = {
+    EntryKind.ALBUM: ("album.getList", "album.get"),
+    EntryKind.FOLDER: ("folder.getList", "folder.get"),
+    EntryKind.ARTICLE: ("post.getList", "post.get"),
+    EntryKind.PROFILE: ("user.get", "user.get"),
+}
 MEMBERS = {EntryKind.ALBUM: "album.docs.getList", EntryKind.FOLDER: "folder.albums.getList"}
 
 
@@ -20,6 +26,7 @@ class FakeEntry:
 
     Attributes:
         members: documents of an album, albums of a folder.
+        source: of an article its HTML, of a profile the town.
         visibility: of an article; what is in an album or folder decides who sees that.
     """
 
@@ -49,14 +56,15 @@ class FakeEntries:
         self._last_id = 700
 
     def add(self, kind: EntryKind, account_id: int, title: str, now: Instant, **changes: object) -> int:
-        """A new entry. Returns its id."""
-        self._last_id += 1
+        """A new entry. Returns its id; a profile's is its member's."""
+        self._last_id += kind is not EntryKind.PROFILE
+        entry_id = account_id if kind is EntryKind.PROFILE else self._last_id
         now = now // SECOND * SECOND
-        entry = FakeEntry(kind, self._last_id, account_id, title, now, now)
+        entry = FakeEntry(kind, entry_id, account_id, title, now, now)
         for name, value in changes.items():
             setattr(entry, name, value)
-        self.all[kind, self._last_id] = entry
-        return self._last_id
+        self.all[kind, entry_id] = entry
+        return entry_id
 
     def page(self, kind: EntryKind, account_id: int, page: int, sent_at: Instant) -> EntryPage:
         shown = [
@@ -70,9 +78,10 @@ class FakeEntries:
         return EntryPage(kind, account_id, sent_at, page, pages_of(len(shown)), len(shown), entries)
 
     def seen(self, kind: EntryKind, account_id: int, entry_id: int, sent_at: Instant) -> SeenEntry:
-        entry = self._find(f"{METHODS[kind]}.get", kind, account_id, entry_id)
-        source = entry.source
-        return SeenEntry(kind, self._listed(entry), Content(plain_text(source), shown_documents(source)), sent_at)
+        entry = self._find(METHODS[kind][1], kind, account_id, entry_id)
+        source, listed = entry.source, self._listed(entry)
+        content = listed.content or Content(plain_text(source), shown_documents(source))
+        return SeenEntry(kind, listed, content, sent_at)
 
     def members(
         self, kind: EntryKind, account_id: int, entry_id: int, visibility: Visibility, page: int, sent_at: Instant
@@ -91,6 +100,9 @@ class FakeEntries:
         return entry
 
     def _listed(self, entry: FakeEntry) -> ListedEntry:
+        if entry.kind is EntryKind.PROFILE:
+            words = ProfileWords(f"Member {entry.account_id}", alias=entry.title, town=entry.source)
+            return ListedEntry(entry.entry_id, entry.title, frozenset(Visibility), content=Content(words.as_text()))
         levels = {entry.visibility}
         if entry.kind is not EntryKind.ARTICLE:
             albums = [entry] if entry.kind is EntryKind.ALBUM else []
@@ -105,6 +117,6 @@ class FakeEntries:
 
 
 def demand_area(kind: EntryKind, permissions: Mapping[str, str]) -> None:
-    """Refuse as ipernity does where the token does not permit it: articles need `blog`."""
+    """Refuse as ipernity does where the token does not permit it: articles need `blog`; a profile nothing."""
     if kind is EntryKind.ARTICLE and "blog" not in permissions:
         raise Refused("post.getList", "the member has not granted this permission", 110)

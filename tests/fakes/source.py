@@ -214,6 +214,10 @@ class FakeSource:
             EntryKind.ARTICLE, account_id, title, self._clock.now(), source=source, visibility=visibility
         )
 
+    def add_profile(self, account_id: int, title: str, town: str = "Annecy") -> int:
+        """What a member tells of themselves. Returns its id, which is theirs."""
+        return self.entries.add(EntryKind.PROFILE, account_id, title, self._clock.now(), source=town)
+
     def share(self, document_id: int, visibility: Visibility) -> None:
         """The owner changes who may see it; its addresses change."""
         self._touched(document_id).visibility = visibility
@@ -365,13 +369,13 @@ class FakeSource:
         )
 
     async def list_entries(self, kind: EntryKind, account_id: int, token: str, page: int, lane: Lane) -> EntryPage:
-        method = f"{METHODS[kind]}.getList"
+        method = METHODS[kind][0]
         sent_at = self._called(method, lane, account_id, subject=page)
         demand_area(kind, self._member(method, token).tokens[token])
         return self.entries.page(kind, account_id, page, sent_at)
 
     async def entry(self, kind: EntryKind, account_id: int, token: str, entry_id: int, lane: Lane) -> SeenEntry:
-        method = f"{METHODS[kind]}.get"
+        method = METHODS[kind][1]
         sent_at = self._called(method, lane, account_id, subject=entry_id)
         demand_area(kind, self._member(method, token).tokens[token])
         return self.entries.seen(kind, account_id, entry_id, sent_at)

@@ -1,4 +1,4 @@
-"""Albums, folders and articles: taken in, renewed, hidden, confirmed, erased; and nothing of them is left."""
+"""Albums, folders, articles and profiles: taken in, renewed, hidden, confirmed, erased; and nothing of them is left."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -16,6 +16,7 @@ from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.entries import Entry, EntryKind, subject_number
 from ipsync.policy.instants import DAY, HOUR
 from ipsync.policy.permission import Agreement, KeyUse
+from ipsync.policy.profiles import profile_words
 from ipsync.policy.removals import Reason, Stage
 from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.policy.rules import Rules
@@ -25,9 +26,10 @@ from ipsync.reaper import _due
 from ipsync.store import FileStore
 from tests.jobs.household import RULES, Household
 
-ALL = {"doc": "read", "blog": "read"}
+ALL = {"doc": "read", "blog": "read", "profile": "read"}
 KINDS = list(EntryKind)
 OLGA = 31
+MARKS = [f"{word}-mark-{OLGA}" for word in ("album", "folder", "article", "text", "profile", "town")]
 
 
 @pytest.fixture
@@ -45,9 +47,10 @@ async def gallery(house: Household, account_id: int = OLGA) -> dict[EntryKind, i
     folder = house.source.add_folder(account_id, [album], f"folder-mark-{account_id}")
     text = f'<p>text-mark-{account_id}<script>alert("script-mark")</script> <a href="/doc/{account_id}/{ids[0]}">x</a>'
     article = house.source.add_article(account_id, text, f"article-mark-{account_id}")
+    profile = house.source.add_profile(account_id, f"profile-mark-{account_id}", f"town-mark-{account_id}")
     await house.authorize(account_id, ALL)
     await house.mirror()
-    return {EntryKind.ALBUM: album, EntryKind.FOLDER: folder, EntryKind.ARTICLE: article}
+    return dict(zip(KINDS, (album, folder, article, profile), strict=True))
 
 
 def found(house: Household, *marks: str) -> list[tuple[str, str]]:
@@ -76,12 +79,13 @@ async def ended(house: Household) -> None:
 
 async def test_what_a_member_shares_is_taken_in_with_what_it_holds(house: Household) -> None:
     mine = await gallery(house)
-    album, folder, article = (held(house, mine, kind) for kind in KINDS)
+    album, folder, article, profile = (held(house, mine, kind) for kind in KINDS)
     assert album.title == f"album-mark-{OLGA}"
     assert set(album.content.members) == set(house.source.documents)
     assert folder.content.members == (mine[EntryKind.ALBUM],)
     assert article.content.text == f"text-mark-{OLGA} x"
     assert article.content.members == (min(house.source.documents),)
+    assert (profile.title, profile_words(profile.content.text).town) == (f"profile-mark-{OLGA}", f"town-mark-{OLGA}")
     page = house.source.calls("album.getList")[-1]
     assert album.verified_at == page.sent_at, "the lease counts from when the list was asked for"
     assert found(house, "script-mark") == [], "not even for a moment"
@@ -119,7 +123,8 @@ async def test_T10_what_was_deleted_is_hidden_by_the_sweep_confirmed_and_gone(
     marks = [f"{kind.value}-mark-{OLGA}"] + [f"text-mark-{OLGA}"] * (kind is EntryKind.ARTICLE)
     assert found(house, *marks) == []
     # A folder in which nothing is to be seen any more goes with its album.
-    left = {EntryKind.ALBUM: [EntryKind.ARTICLE]}.get(kind, [one for one in KINDS if one is not kind])
+    going = {kind, EntryKind.FOLDER} if kind is EntryKind.ALBUM else {kind}
+    left = [one for one in KINDS if one not in going]
     assert [one for one in KINDS if house.entry_state(one, mine[one])] == left
 
 
@@ -128,7 +133,7 @@ async def test_T10_an_album_goes_when_nothing_in_it_is_public_any_more(house: Ho
     for number in house.source.documents:
         house.source.share(number, Visibility.PRIVATE)
     await house.sweep_entries()
-    assert states(house, mine) == [DocumentState.SUSPECT, DocumentState.SUSPECT, DocumentState.LIVE]
+    assert states(house, mine) == [DocumentState.SUSPECT] * 2 + [DocumentState.LIVE] * 2
     await ended(house)
     assert house.removal(subject_number(EntryKind.ALBUM, mine[EntryKind.ALBUM])).reason is Reason.UNSHARED
     assert found(house, f"album-mark-{OLGA}", f"folder-mark-{OLGA}") == []
@@ -167,7 +172,7 @@ async def test_F10_an_error_is_no_observation_and_the_deadline_decides(house: Ho
     await house.expire()
     await house.purge()
     assert set(states(house, mine)) == {None}
-    assert found(house, f"album-mark-{OLGA}", f"folder-mark-{OLGA}", f"article-mark-{OLGA}", f"text-mark-{OLGA}") == []
+    assert found(house, *MARKS) == []
 
 
 async def test_what_always_fails_holds_up_no_other(house: Household) -> None:
@@ -177,7 +182,7 @@ async def test_what_always_fails_holds_up_no_other(house: Household) -> None:
     await house.sync()
     report = await house.sweep_entries(force=False)
     assert set(report.failures) == {OLGA}
-    assert report.sweeps == 2
+    assert report.sweeps == 3
     assert house.account(OLGA).failures == 0, "its documents are read as before"
     again = await house.sweep_entries(force=False)
     assert (again.sweeps, again.failures) == (0, {}), "it waits, and nobody else"
@@ -196,7 +201,7 @@ async def test_a_sweep_without_budget_goes_on_where_it_was(house: Household) -> 
     assert (await house.sweep_entries(force=False)).stopped
     asked = len(house.source.calls("album.docs.getList"))
     report = await house.sweep_entries(force=False)
-    assert report.sweeps == 3
+    assert report.sweeps == 4
     assert len(house.source.calls("album.docs.getList")) == asked + len(albums)
     again = await house.sweep_entries(force=False)
     assert (again.sweeps, again.verified) == (0, 0), "all are read again in ten hours, not sooner"
@@ -207,10 +212,31 @@ async def test_T13_who_did_not_grant_articles_has_everything_else_mirrored(house
     for permissions in house.source.accounts[OLGA].tokens.values():
         permissions.pop("blog", None)
     await house.sweep_entries()
-    assert states(house, mine) == [DocumentState.LIVE, DocumentState.LIVE, DocumentState.SUSPECT]
+    assert states(house, mine) == [DocumentState.LIVE] * 2 + [DocumentState.SUSPECT, DocumentState.LIVE]
     await house.grants(OLGA)
     assert house.account_state(OLGA) is AccountState.ACTIVE
     assert house.state(min(house.source.documents)) is DocumentState.LIVE
+
+
+async def test_T13_a_profile_is_copied_of_those_only_who_permitted_it(house: Household) -> None:
+    mine = await gallery(house)
+    house.configure(replace(house.rules, permissions={"doc": "read", "blog": "read"}))
+    await house.authorize(OLGA, {"doc": "read", "blog": "read"})
+    await house.sweep_entries()
+    assert states(house, mine) == [DocumentState.LIVE] * 3 + [DocumentState.SUSPECT]
+    await ended(house)
+    assert house.entry(EntryKind.PROFILE, OLGA) is None
+    assert house.removal(subject_number(EntryKind.PROFILE, OLGA)).reason is Reason.GRANT_LOST
+    assert found(house, f"profile-mark-{OLGA}", f"town-mark-{OLGA}") == []
+
+
+async def test_a_profile_that_changed_is_taken_over_and_the_old_words_are_gone(house: Household) -> None:
+    mine = await gallery(house)
+    house.source.entries.all[EntryKind.PROFILE, OLGA].source = "Gent"
+    await house.sweep_entries()
+    assert profile_words(held(house, mine, EntryKind.PROFILE).content.text).town == "Gent"
+    await house.catalog.scrub()
+    assert found(house, f"town-mark-{OLGA}") == []
 
 
 async def test_T07_an_article_of_a_commercial_key_needs_an_agreement(house: Household) -> None:
@@ -267,7 +293,7 @@ async def test_T10_T11_T15_of_albums_folders_and_articles_nothing_is_left_anywhe
     house: Household, act: Callable[[Household], Awaitable[None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     mine = await gallery(house)
-    marks = [f"{word}-mark-{OLGA}" for word in ("album", "folder", "article", "text")]
+    marks = MARKS
     assert {mark for mark, _ in found(house, *marks)} == set(marks)
     with caplog.at_level(logging.DEBUG):
         await act(house)
@@ -347,11 +373,11 @@ async def test_the_audit_tells_of_entries_that_should_not_be(house: Household) -
         return sorted(str(entry.kind) for entry in house.catalog.read_now(lambda view: look(view, house.rules, at)))
 
     assert kinds(look_at_entries, now) == kinds(look_at_entry_ages, now) == []
-    assert kinds(look_at_entry_ages, now + 21 * HOUR) == ["entry-overdue"] * 3
+    assert kinds(look_at_entry_ages, now + 21 * HOUR) == ["entry-overdue"] * 4
     album = held(house, mine, EntryKind.ALBUM)
     house.catalog.write_now(lambda tx: tx.put_entries([replace(album, state=DocumentState.DOOMED)]))
     house.catalog.write_now(lambda tx: tx.put_account(replace(house.account(OLGA), state=AccountState.LOST)))
-    assert kinds(look_at_entries, now) == ["entry-forbidden", "entry-forbidden", "entry-unowed"]
+    assert kinds(look_at_entries, now) == ["entry-forbidden"] * 3 + ["entry-unowed"]
 
 
 async def test_F6_a_verification_of_the_future_counts_as_overdue(house: Household) -> None:
@@ -384,13 +410,13 @@ async def test_T21_what_their_sweep_takes_is_planned_and_admitted_like_pages(hou
     await gallery(house)
     wanted = house.rules.view.visibility
     [candidate] = house.catalog.read_now(lambda view: candidates(view, wanted))
-    # A page of documents; list and album; list and folder; list and article.
-    assert candidate.pages == 1 + 2 + 2 + 2
+    # A page of documents; list and album; list and folder; list and article; profile.
+    assert candidate.pages == 1 + 2 + 2 + 2 + 1
     assert house.catalog.read_now(lambda view: view.figures()).listing_pages == candidate.pages
-    assert sum(load.pages for load in house.catalog.read_now(lambda view: listed_loads(view, wanted))) == 7
+    assert sum(load.pages for load in house.catalog.read_now(lambda view: listed_loads(view, wanted))) == 8
     house.passes(11 * HOUR)
     await house.sweep_entries(force=False)
-    assert house.catalog.read_now(lambda view: view.figures()).listing_pages == 6, "its words had not changed"
+    assert house.catalog.read_now(lambda view: view.figures()).listing_pages == 7, "its words had not changed"
 
 
 async def test_I2_the_reaper_sees_that_they_are_overdue(house: Household) -> None:

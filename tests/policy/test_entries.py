@@ -47,7 +47,7 @@ def test_a_subject_number_is_never_a_documents_and_names_one_entry(kind: EntryKi
     assert subject_words(number) == f"{kind.value} {entry_id}"
 
 
-@pytest.mark.parametrize("number", [0, 1, 2**63 - 1, -1, -8, -(8 * 70 + 7)])
+@pytest.mark.parametrize("number", [0, 1, 2**63 - 1, -1, -8, -(8 * 70 + 7), -(8 * 70 + 5)])
 def test_what_is_no_subject_number_names_nothing(number: int) -> None:
     with pytest.raises(ValueError, match="no entry"):
         entry_of(number)

@@ -309,7 +309,7 @@ def test_a_key_outside_its_section_is_led_home(tmp_path: Path) -> None:
         ("[[budget]]\nper_second = 1", "budget"),
         ('[mirror]\ncontent = ["articles"]', "mirror.content"),
         ('[mirror]\ncontent = ["documents", "folders"]', "mirror.content"),
-        ('[mirror]\ncontent = ["documents", "profile"]', "mirror.content"),
+        ('[mirror]\ncontent = ["profile"]', "mirror.content"),
         ("[mirror]\nvisibility = []", "mirror.visibility"),
         ("[mirror]\nvisibility = [4]", "mirror.visibility"),
         ('[mirror]\nmedia = ["photos"]', "mirror.media"),
@@ -594,8 +594,8 @@ def test_a_link_does_not_hide_that_the_content_folder_holds_the_database(tmp_pat
 
 
 def test_T13_what_is_mirrored_decides_what_members_are_asked_for(tmp_path: Path) -> None:
-    words = '[mirror]\ncontent = ["documents", "albums", "folders", "articles"]'
+    words = '[mirror]\ncontent = ["documents", "albums", "folders", "articles", "profile"]'
     found = load(write_configuration(tmp_path, words), SECRETS)
-    assert found.permissions == found.rules().permissions == {"doc": "read", "blog": "read"}
+    assert found.permissions == found.rules().permissions == {"doc": "read", "blog": "read", "profile": "read"}
     assert found.rules().essential == {"doc": "read"}
     assert found.rules().kinds == frozenset(EntryKind)

@@ -1,4 +1,4 @@
-"""`/v1/albums`, `/v1/folders`, `/v1/articles`: their shapes, and nothing of what may not be shown, not even a count."""
+"""`/v1/albums`, `/v1/folders`, `/v1/articles`, profiles: their shapes, and nothing of what may not be shown."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, Tombstone, Visibility
 from ipsync.policy.entries import EntryKind, subject_number
 from ipsync.policy.instants import HOUR
+from ipsync.policy.profiles import ProfileWords
 from tests.web.conftest import START
 
 ALBUM, FOLDER, ARTICLE = EntryKind.ALBUM, EntryKind.FOLDER, EntryKind.ARTICLE
@@ -65,7 +66,32 @@ async def test_a_folder_holds_only_albums_that_are_shown_themselves(shown, clien
     assert [album["album_id"] for album in albums] == ["71"]
 
 
-@pytest.mark.parametrize("kind", list(EntryKind))
+async def test_T06_a_profile_is_told_with_its_lease_and_gone_when_it_is(shown, client):
+    words = ProfileWords("Anna B.", "anna-b", "Gent", "be")
+    entry = await shown.entry(EntryKind.PROFILE, 7, title="anna", text=words.as_text())
+    told = await client.get("/v1/accounts/7/profile")
+    assert told.json() == {
+        "account_id": "7",
+        "name": "anna",
+        "realname": "Anna B.",
+        "alias": "anna-b",
+        "town": "Gent",
+        "country": "be",
+        "link": "https://www.ipernity.com/home/7",
+        "verified_at": "2027-01-15T08:00:00.000Z",
+        "serve_until": "2027-01-16T04:00:00.000Z",
+    }
+    assert told.headers["Link"] == '<https://www.ipernity.com/home/7>; rel="canonical"'
+    assert (await client.get("/v1/accounts/8/profile")).status == 404
+    shown.clock.jump(20 * HOUR)
+    assert (await client.get("/v1/accounts/7/profile")).status == 404
+    await shown.catalog.write(lambda tx: tx.forget_entries([entry.number]))
+    await shown.catalog.write(lambda tx: tx.put_tombstones([Tombstone(entry.number, 7, "grant-lost", START)]))
+    assert (await client.get("/v1/accounts/7/profile")).status == 410
+    assert (await client.get("/v1/accounts/7")).status == 200
+
+
+@pytest.mark.parametrize("kind", [ALBUM, FOLDER, ARTICLE])
 async def test_I1_the_lease_is_checked_on_each_answer(shown, client, kind):
     await shown.entry(kind, 70)
     listed, one = f"/v1/{kind.value}s", f"/v1/{kind.value}s/70"

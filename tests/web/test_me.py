@@ -288,7 +288,7 @@ async def test_who_is_connected_may_ask_though_no_work_is_kept(wall):
     await wall.works.requests.file_all(wall.id_of(0))
     await wall.works.purge.run()
     assert await wall.documents() == []
-    assert "albums, folders and articles" in (await browser.get("/me/remove-all")).words
+    assert "albums, folders, articles and profile" in (await browser.get("/me/remove-all")).words
     assert (await browser.press("/me/remove-all", "/me/remove-all")).location == "/me/receipts?done=all"
 
 

@@ -69,6 +69,7 @@ def get_user(state: State, caller: Caller, params: Params) -> Element:
         "alias": member.alias,
         "icon": f"{state.base_url}/media/icon/{member.user_id}.jpg",
         "link": f"{state.base_url}/home/{member.user_id}",
+        "location": dict(member.location),
         "count": {
             "docs": str(shown),
             "posts": str(0 if member.closed else len(posts)),
