@@ -18,11 +18,12 @@ from aiohttp import web
 from benchmarks.figures import Figure, Goal
 from benchmarks.owner_request import ACCOUNT, RENDITION, record
 from benchmarks.world import Mirror, Site, folder, run_as_daemon
-from ipsync.assembly import Works, operator_of, web_parts
+from ipsync.assembly import Works
 from ipsync.telemetry import configure_logging
 from ipsync.web import WebParts, WebServer
 from ipsync.web.place import Place
 from ipsync.web.sessions import Sessions
+from ipsync.web_wiring import operator_of, web_parts
 
 ANSWERED = Goal(most=0.1, absolute=True)
 LIGHT = Goal(most=50_000, absolute=True)

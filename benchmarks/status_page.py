@@ -15,13 +15,14 @@ import aiohttp
 
 from benchmarks.figures import Figure, Goal
 from benchmarks.world import Mirror, Site, folder, run_as_daemon
-from ipsync.assembly import Works, operator_of, web_parts
+from ipsync.assembly import Works
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import Document, DocumentState, Facts, Media, Safety, Visibility
 from ipsync.policy.instants import HOUR, MILLISECOND
 from ipsync.ports.catalog import Transaction
 from ipsync.telemetry import configure_logging
 from ipsync.web import WebServer
+from ipsync.web_wiring import operator_of, web_parts
 
 QUICK_ENOUGH = Goal(most=100.0, absolute=True)
 SMALL_ENOUGH = Goal(most=50_000.0, absolute=True)

@@ -5,7 +5,7 @@ reload replaces (`Works`: client, gate, jobs).
 """
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -53,13 +53,11 @@ from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.ports.source import Source
-from ipsync.ports.store import ContentKey
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
-from ipsync.settings.web_section import ACCEL_HEADERS, ACCEL_PREFIX, X_ACCEL
 from ipsync.store.room import rooms_of
 from ipsync.telling import Telling
-from ipsync.web import Accel, Desk, Operator, WebJobs, WebParts, cookie_key
+from ipsync.web import Desk
 
 _CHECK_SECONDS = 30.0
 """How long a start may look at the database alone."""
@@ -70,10 +68,8 @@ __all__ = [
     "Works",
     "open_base",
     "open_works",
-    "operator_of",
     "refuse_other_use",
     "site_of",
-    "web_parts",
 ]
 
 
@@ -315,84 +311,6 @@ def open_works(base: Base, settings: Settings) -> Works:
         observe=base.metrics.count_media,
     )
     return Works(base, settings, settings.rules(), gate, source, fetcher, caps.sustainable_per_hour())
-
-
-def operator_of(settings: Settings) -> Operator:
-    """Who operates the application, with the words of the privacy policy as they are now.
-
-    Raises:
-        OSError: the policy cannot be read.
-        UnicodeDecodeError: it is no text.
-    """
-    operator = settings.operator
-    return Operator(
-        application=operator.application,
-        purpose=operator.purpose,
-        contact=operator.contact,
-        privacy_policy=operator.privacy_policy.read_text(encoding="utf-8"),
-        awaiting_validation=settings.is_testing,
-    )
-
-
-def web_parts(
-    base: Base,
-    works: Callable[[], Works],
-    operator: Callable[[], Operator],
-    settings: Settings,
-    readiness: Callable[[], Awaitable[Sequence[str]]],
-    on_damage: Callable[[ContentKey], None],
-    nudge: Callable[[str], None],
-) -> WebParts:
-    """What the web server is given.
-
-    Args:
-        base: database, files, clock, metrics.
-        works: gives the works in force, since a reload replaces them.
-        operator: gives who operates it, likewise.
-        settings: the admin token, and where members' pages are.
-        readiness: what keeps the daemon from being ready.
-        on_damage: told of stored files that are not what was stored.
-        nudge: has a job of this name run soon.
-    """
-    secrets = settings.secrets
-    return WebParts(
-        catalog=base.catalog,
-        store=base.store,
-        clock=base.clock,
-        rules=lambda: works().rules,
-        operator=operator,
-        metrics=base.metrics,
-        readiness=readiness,
-        on_damage=on_damage,
-        admin_token=secrets.admin_token.reveal(),
-        stamp=base.stamp,
-        site_url=site_of(settings.api.authorize_url),
-        public_url=settings.web.public_url,
-        cookie_key=cookie_key(secrets.state_key_bytes(), secrets.admin_token.reveal().encode()),
-        accel=accel_of(settings),
-        on_demand=lambda key: works().on_demand.fetch(key),
-        jobs=lambda: _web_jobs(works(), nudge),
-        desk=lambda: works().desk(nudge),
-    )
-
-
-def _web_jobs(works: Works, nudge: Callable[[str], None]) -> WebJobs:
-    return WebJobs(
-        accounts=works.accounts,
-        admission=works.admission,
-        requests=works.requests,
-        petitions=works.petitions,
-        nudge=nudge,
-    )
-
-
-def accel_of(settings: Settings) -> Accel | None:
-    """By which header and path a front server is told to send a file; None where we send it ourselves."""
-    header = ACCEL_HEADERS[settings.web.accel]
-    if not header:
-        return None
-    usual = ACCEL_PREFIX if settings.web.accel == X_ACCEL else f"{settings.store.path}/"
-    return Accel(header, settings.web.accel_prefix or usual)
 
 
 def site_of(authorize_url: str) -> str:

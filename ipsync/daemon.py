@@ -11,21 +11,23 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from ipsync.assembly import Works, open_works, operator_of, web_parts
+from ipsync.alone import DaemonRefusedError, take_alone
+from ipsync.assembly import Works, open_works
 from ipsync.base import Base, KeyUseChangedError, erase_without_database, open_base, refuse_other_use
 from ipsync.clock import monotonic_microseconds
 from ipsync.jobs.boot import Told
 from ipsync.jobs.health import Health, publish, read_health, status_line
 from ipsync.jobs.leave import refuse_where_left
-from ipsync.policy.instants import SECOND, Duration, rfc3339, seconds
+from ipsync.policy.instants import SECOND, Duration, rfc3339
 from ipsync.ports.catalog import CatalogCorrupt, CatalogFailure, CatalogMissing, StateKeyWrong
 from ipsync.ports.store import ContentKey, StoreFailure
-from ipsync.process import Holder, OneProcessLock, ServiceNotifier
+from ipsync.process import OneProcessLock, ServiceNotifier
 from ipsync.schedule import Schedule, period_of
 from ipsync.settings import Settings, SettingsInvalid
 from ipsync.settings.effective import need_restart
 from ipsync.telemetry import Event, configure_logging, get_log, observe_events
 from ipsync.web import Operator, WebServer
+from ipsync.web_wiring import operator_of, web_parts
 
 _log = get_log(__name__)
 
@@ -35,16 +37,9 @@ COMMAND = "ipsync run"
 STOP_PATIENCE: Duration = 20 * SECOND
 """How long running jobs may take to end by themselves, at stop and reload."""
 
-LOCK_PATIENCE: Duration = 15 * SECOND
-"""How long a start waits for a command that works on the same database."""
-
 _MORE_TIME: Duration = 120 * SECOND
 _LOOK_PATIENCE_SECONDS = 300.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class DaemonRefusedError(Exception):
-    """The daemon does not start; the message says why and what to do."""
 
 
 class Daemon:
@@ -117,7 +112,9 @@ class Daemon:
         lock = OneProcessLock(self._settings.database.path)
         try:
             self._install_signals()
-            if not await self._take(lock):
+            if not await take_alone(
+                lock, self._settings.database.path, COMMAND, self._notifier, lambda: self._stopping
+            ):
                 return 0
             return await self._live()
         except (DaemonRefusedError, CatalogFailure, StoreFailure) as refusal:
@@ -130,37 +127,6 @@ class Daemon:
             lock.release()
             self._remove_signals()
             self._undo_logging()
-
-    async def _take(self, lock: OneProcessLock) -> bool:
-        """Take the lock, waiting a little for a command to end. Returns False when asked to stop meanwhile."""
-        database = self._settings.database.path
-
-        def wait_for(holder: Holder) -> None:
-            if holder.command == COMMAND:
-                raise DaemonRefusedError(
-                    f"another ipsync daemon (process {holder.pid}) works on {database}: stop it "
-                    "first, or give this one a database of its own (database.url)"
-                )
-            _log.warning(Event.DAEMON_STARTING, f"Waiting for {holder} to end.", pid=holder.pid)
-            self._notifier.tell(f"STATUS=waiting for {holder} to end")
-
-        try:
-            if await lock.take_patiently(COMMAND, seconds(LOCK_PATIENCE), wait_for, lambda: self._stopping):
-                return True
-        except FileNotFoundError:
-            raise DaemonRefusedError(
-                f"there is no folder {lock.path.parent} for the database: make it, or change database.url"
-            ) from None
-        except OSError as error:
-            raise DaemonRefusedError(
-                f"{lock.path} cannot be used ({error.strerror}): the daemon's user must be able to read and write "
-                "the database and its folder"
-            ) from error
-        if self._stopping:
-            return False
-        raise DaemonRefusedError(
-            f"{lock.holder() or 'another process'} works on {database}: start the daemon when it has ended"
-        )
 
     async def _live(self) -> int:
         _log.info(Event.DAEMON_STARTING, "The daemon starts.", configuration=str(self._settings.file))

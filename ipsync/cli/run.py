@@ -34,8 +34,9 @@ def run(ctx: typer.Context) -> None:
     """
     import asyncio
 
+    from ipsync.alone import DaemonRefusedError
     from ipsync.assembly import KeyUseChangedError
-    from ipsync.daemon import Daemon, DaemonRefusedError
+    from ipsync.daemon import Daemon
     from ipsync.jobs.leave import MirrorLeftError
     from ipsync.ports.catalog import CatalogFailure, CatalogOutdated
     from ipsync.ports.store import StoreFailure

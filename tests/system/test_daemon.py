@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from ipsync.alone import DaemonRefusedError
 from ipsync.assembly import KeyUseChangedError
-from ipsync.daemon import Daemon, DaemonRefusedError
+from ipsync.daemon import Daemon
 from ipsync.jobs.sync import Sync
 from ipsync.ports.catalog import CatalogFailure, CatalogOutdated
 from ipsync.ports.store import StoreFailure
@@ -213,7 +214,7 @@ async def test_F27_a_command_at_work_is_waited_for(mirror: SiteMirror, capsys: p
 
 
 async def test_F27_a_command_that_does_not_end_is_named(mirror: SiteMirror, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipsync.daemon.LOCK_PATIENCE", 300_000)
+    monkeypatch.setattr("ipsync.alone.LOCK_PATIENCE", 300_000)
     lock = OneProcessLock(mirror.folder / "ipsync.db")
     assert lock.take("ipsync sync")
     try:

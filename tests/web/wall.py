@@ -10,10 +10,11 @@ from typing import Any
 
 import aiohttp
 
-from ipsync.assembly import Works, open_base, open_works, operator_of, web_parts
+from ipsync.assembly import Works, open_base, open_works
 from ipsync.policy.accounts import Account
 from ipsync.policy.documents import Document
 from ipsync.web import WebServer
+from ipsync.web_wiring import operator_of, web_parts
 from tests.fakes.site import LiveSite, SiteMirror
 
 HTML = "text/html,application/xhtml+xml"
