@@ -1,4 +1,6 @@
-"""The daemon as a real process on a failing disk (F4), a full one (F3), without descriptors (F40), stopped (F8)."""
+"""The daemon as a real process on a failing disk (F4), a full one (F3), short of descriptors and of memory (F40),
+stopped (F8).
+"""
 
 import contextlib
 import http.client
@@ -142,6 +144,33 @@ def test_F40_without_descriptors_nothing_is_answered_wrongly_and_it_recovers(mir
         wait_for(lambda: answers(address), "it answers again", 30)
         assert served(address) == everything(mirror)
         assert daemon.stop() == 0
+
+
+def test_F40_without_memory_nothing_is_answered_wrongly_and_what_has_gone_stays_gone(tmp_path: Path) -> None:
+    """What cannot be allocated fails where it is asked for; whoever ends by it starts again as after a kill (F1)."""
+    with LiveSite() as site:
+        mirror = stocked_mirror(tmp_path / "mirror", site)
+        mirror.configure(window="30s")
+        with DaemonProcess(mirror) as daemon:
+            wait_for(lambda: served(daemon.address) == everything(mirror), "all is served", 60)
+            mapped = Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[0]
+            before = resource.prlimit(daemon.process.pid, resource.RLIMIT_AS)
+            resource.prlimit(daemon.process.pid, resource.RLIMIT_AS, (int(mapped) * resource.getpagesize(), before[1]))
+            gone = max(site.permitted(0))
+            site.delete(int(gone))
+            deleted_at = time.monotonic()
+            while (since := time.monotonic() - deleted_at) < 31:
+                daemon.process.send_signal(signal.SIGHUP)  # every job is nudged, the settings are read again
+                with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):  # no answer
+                    shown = served(daemon.address)
+                    assert shown <= {*everything(mirror), gone}
+                    assert since < 25 or gone not in shown
+                if daemon.process.poll() is not None:
+                    break
+                time.sleep(0.5)
+        with DaemonProcess(mirror) as daemon:
+            wait_for(lambda: served(daemon.address) == everything(mirror), "it shows what is shared", 60)
+        assert not [path for path in mirror.files() if gone in path.name or gone in path.parts]
 
 
 def answers(address: str) -> bool:
