@@ -74,7 +74,7 @@ class Mirror:
         self.documents, self.cursor = found, feed["next_cursor"]
 
     def take(self, change: dict[str, Any]) -> None:
-        number = change["document_id"]
+        number = change.get("document_id", "")  # albums and articles have none
         if "document" in change:  # appeared or changed
             self.documents[number] = change["document"]
         elif number is None:  # everything of a member

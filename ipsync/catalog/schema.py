@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ipsync.ports.catalog import CatalogOutdated
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0011", "0007", "0006", "0009", "0010", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0011", "0007", "0006", "0009", "0010", "0008", "0012")
 """Every revision in `migrations/versions`, in the order in which they are made; numbers need not follow each other."""
 
 HEAD = REVISIONS[-1]

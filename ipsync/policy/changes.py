@@ -1,6 +1,6 @@
 """What became of what is shown, in the order it happened: the feed that applications follow. Pure; numbers only.
 
-A change says that something happened to a document, never what it was: whoever tells it looks the document up
+A change says that something happened to a document or an entry, never what it was: whoever tells it looks that up
 then, and tells its content only while it may be shown.
 """
 
@@ -26,7 +26,8 @@ class Change:
 
     Attributes:
         sequence: its place in the feed; larger means later, and none is left out.
-        document_id: whose, or None where it is about everything of the account (HIDDEN only).
+        document_id: whose, the negative subject number of an album, folder, article or profile (`policy.entries`), or
+            None where it is about everything of the account (HIDDEN only).
         at: when it happened, by the lease clock, as far as the catalog knows: the send time of the answer that
             told it, where there is one.
     """

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from ipsync.policy.changes import ChangeKind, Place
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import rfc3339
 from ipsync.policy.read_tokens import TokenScope
 from ipsync.ports.changes import ChangesForgotten
+from ipsync.web import entry_schemas
 from ipsync.web.answers import json_answer
 from ipsync.web.api import Endpoint, Parameter, Reply, Schema, Where
 from ipsync.web.api_schemas import DOCUMENTS, ID, INSTANT, maybe, record
@@ -95,11 +97,16 @@ LAST_EVENT_ID = Parameter(
 CHANGE: Schema = record(
     {
         "change": {"type": "string", "enum": [kind.value for kind in ChangeKind]},
-        "document_id": {**maybe(ID), "description": "null: everything of the account is hidden"},
+        "kind": {"type": "string", "enum": ["document", "account", *EntryKind]},
+        "id": {**ID, "description": "of that document, album, folder, article or member"},
         "account_id": ID,
         "at": {**INSTANT, "description": "when it happened, as far as is known"},
     },
-    {"document": DOCUMENTS["Documents"]["properties"]["documents"]["items"]},
+    {
+        "document_id": {**maybe(ID), "description": "of documents; null: everything of the account is hidden"},
+        "document": DOCUMENTS["Documents"]["properties"]["documents"]["items"],
+        **entry_schemas.SUMMARIES,
+    },
 )
 _CHANGES: Mapping[str, Schema] = {
     "Changes": record(
@@ -122,8 +129,9 @@ ENDPOINTS = (
         handler=changes,
         scope=TokenScope.CHANGES,
         summary="What appeared, changed, was hidden, is gone",
-        description="In their order; of several changes to one document in a page the last. document is there only "
-        "while it may be shown. Where document_id is null, everything of the account is hidden. told_until: "
+        description="In their order; of several changes to one document or entry in a page the last. kind and id say "
+        "what it is about; its content is there, under the word of kind, only while it may be shown. Of kind account, "
+        "where document_id is null, everything of the account is hidden. told_until: "
         "everything that ceased to be shown before then has been told; null while more follows. Asked for "
         "text/event-stream, the same as server-sent events without an end: the event is the change, its id the "
         "cursor; the event current tells told_until.",

@@ -44,10 +44,17 @@ PROFILE: Mapping[str, Schema] = {
         }
     )
 }
+SUMMARIES: Mapping[str, Schema] = {
+    "album": _ALBUM,
+    "folder": record(_summary("folder", {}), _TIMES),
+    "article": record(_summary("article", {}), _TIMES),
+    "profile": PROFILE["Profile"],
+}
+"""What is told of an entry where changes are told, by kind."""
 LISTS: Mapping[str, Mapping[str, Schema]] = {
     "album": {"Albums": _page("albums", _ALBUM)},
-    "folder": {"Folders": _page("folders", record(_summary("folder", {}), _TIMES))},
-    "article": {"Articles": _page("articles", record(_summary("article", {}), _TIMES))},
+    "folder": {"Folders": _page("folders", SUMMARIES["folder"])},
+    "article": {"Articles": _page("articles", SUMMARIES["article"])},
 }
 ONES: Mapping[str, Mapping[str, Schema]] = {
     "album": {

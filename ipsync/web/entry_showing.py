@@ -4,7 +4,7 @@ What they hold is judged one by one, by the rule of documents: of what may not b
 many there are is told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ipsync.policy.accounts import SERVED_STATES, Account
@@ -57,6 +57,12 @@ def may_show_entry(entry: Entry, account: Account | None, rules: Rules, now: Ins
         and may_serve_entry(rules.lease, entry, now)
         and entry_bar(rules.view, entry.kind, entry.account_id, entry.levels, now) is None
     )
+
+
+def read_shown(view: View, numbers: Collection[int], rules: Rules, now: Instant) -> dict[int, ShownEntry]:
+    """Those of these entries that may be shown, by subject number."""
+    found = list(view.entries(numbers).values()) if numbers else []
+    return {one.entry.number: one for one in _shown(view, found, rules, now)}
 
 
 def read_entry(view: View, kind: EntryKind, entry_id: int, rules: Rules, now: Instant) -> ShownEntry | None:

@@ -51,6 +51,7 @@ from ipsync.ports.source import Fetched, MediaFailure, MediaSink
 from ipsync.ports.store import ContentKey, ContentStore
 from ipsync.store.tombstones import TombstoneFile, tombstones_file
 from ipsync.telemetry import Metrics
+from ipsync.web.entry_showing import may_show_entry
 from ipsync.web.showing import Held, may_show
 from tests.fakes.catalogs import STATE_KEY, URL, fresh_catalog
 from tests.fakes.clock import FakeClock
@@ -300,6 +301,20 @@ class Household:
     def entry(self, kind: EntryKind, entry_id: int) -> Entry | None:
         number = subject_number(kind, entry_id)
         return self.catalog.read_now(lambda view: view.entries([number])).get(number)
+
+    def served_entries(self) -> set[int]:
+        """The subject numbers of what pages show beside documents."""
+        now = self.clock.now()
+
+        def look(view: View) -> set[int]:
+            found = [entry for kind in EntryKind for entry in view.entries_of(kind, 1000)]
+            return {
+                entry.number
+                for entry in found
+                if may_show_entry(entry, view.account(entry.account_id), self.rules, now)
+            }
+
+        return self.catalog.read_now(look)
 
     def entry_state(self, kind: EntryKind, entry_id: int) -> DocumentState | None:
         entry = self.entry(kind, entry_id)

@@ -9,6 +9,7 @@ from ipsync.jobs.feed import FeedKeeper
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.changes import Change, ChangeKind, Place, compacted, place_of
 from ipsync.policy.documents import Visibility
+from ipsync.policy.entries import EntryKind, entry_of, subject_number
 from ipsync.policy.instants import DAY, HOUR, MINUTE
 from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.ports.source import GrantLost, Later
@@ -199,6 +200,48 @@ async def test_our_own_configuration_is_told_when_it_is_applied(house: Household
     assert set(follower.shown) - {change.document_id for change in follower.catch_up()} == {two} == house.served()
 
 
+async def test_albums_and_profiles_are_told_like_documents(house: Household, follower: Follower) -> None:
+    house.configure(replace(house.rules, kinds=frozenset({EntryKind.ALBUM, EntryKind.PROFILE})))
+    ids = await house.member(7, 2)
+    album = subject_number(EntryKind.ALBUM, house.source.add_album(7, ids))
+    await house.mirror()
+    told = follower.catch_up()
+    assert kinds(told, album) == [APPEARED]
+    assert set(follower.shown) == house.served() | house.served_entries() == {*ids, album}
+    house.passes(HOUR)
+    await house.sweep_entries()
+    assert follower.catch_up() == [], "a lease that was renewed is no news"
+    house.source.entries.all[entry_of(album)].members = ids[:1]
+    await house.sweep_entries()
+    assert kinds(follower.catch_up(), album) == [CHANGED]
+    house.source.entries.unlisted.add(entry_of(album)[1])
+    await house.sweep_entries()
+    assert kinds(follower.catch_up(), album) == [HIDDEN]
+    await house.confirm()
+    assert kinds(follower.catch_up(), album) == [APPEARED], "a false alarm"
+    del house.source.entries.all[entry_of(album)]
+    await house.sweep_entries()
+    await house.confirm()
+    await house.purge()
+    told = follower.catch_up()
+    assert kinds(told, album) == [GONE]
+    assert told[-1].at == house.removal(album).gone_at
+
+
+async def test_T15_an_account_that_ends_hides_its_albums_with_one_change(house: Household, follower: Follower) -> None:
+    house.configure(replace(house.rules, kinds=frozenset({EntryKind.ALBUM})))
+    ids = await house.member(7, 1)
+    album = subject_number(EntryKind.ALBUM, house.source.add_album(7, ids))
+    await house.mirror()
+    follower.catch_up()
+    house.source.fail("album.getList", lambda method: GrantLost(method, "107"))
+    await house.sweep_entries()
+    assert [(change.kind, change.document_id) for change in follower.catch_up()] == [(HIDDEN, None)]
+    await house.grants()
+    assert kinds(follower.catch_up(), album) == [APPEARED]
+    assert set(follower.shown) == house.served() | house.served_entries()
+
+
 async def test_a_member_with_another_name_changes_what_is_told_of_their_documents(
     house: Household, follower: Follower
 ) -> None:
@@ -276,8 +319,9 @@ async def test_T10_whatever_happens_a_follower_knows_what_is_shown(house: Househ
     """A long story at random: after each step the follower shows what pages show, and nothing else."""
     chance = random.Random(seed)
     follower = Follower(house, limit=5)
+    house.configure(replace(house.rules, kinds=frozenset({EntryKind.ALBUM})))
     for account_id in (7, 8):
-        await house.member(account_id, 4)
+        house.source.add_album(account_id, await house.member(account_id, 4))
     await house.mirror()
     for _ in range(30):
         await happens(house, chance)
@@ -286,11 +330,13 @@ async def test_T10_whatever_happens_a_follower_knows_what_is_shown(house: Househ
         await house.tick()
         if chance.random() < 0.5:
             await house.sync()
+            await house.sweep_entries()
         follower.catch_up()
         await house.expire()
         follower.catch_up()
-        assert set(follower.shown) == house.served()
-        assert not {number for number in follower.gone if house.document(number) is None} & set(follower.shown)
+        assert set(follower.shown) == house.served() | house.served_entries()
+        left = {number for number in follower.gone if number < 0 or house.document(number) is None}
+        assert not left & set(follower.shown) - house.served_entries()
     assert follower.at > 40
 
 
@@ -298,7 +344,9 @@ async def happens(house: Household, chance: random.Random) -> None:
     """Something that an owner, a member, the operator or ipernity may do."""
     source, number = house.source, chance.choice([*house.source.documents, None])
     account_id = chance.choice((7, 8))
-    match chance.randrange(10):
+    match chance.randrange(11):
+        case 10:
+            source.entries.unlisted ^= {chance.choice([entry.entry_id for entry in source.entries.all.values()])}
         case 0:
             source.add_document(account_id)
         case 1 if number is not None:

@@ -38,7 +38,7 @@ def test_all_migrations_give_the_declared_schema_word_for_word(tmp_path: Path) -
     migrated = declared(tmp_path / "ipsync.db")
     assert migrated == declared(fresh)
     assert len([name for kind, name in migrated if kind == "table"]) == len(METADATA.tables)
-    assert len([name for kind, name in migrated if kind == "trigger"]) == 27
+    assert len([name for kind, name in migrated if kind == "trigger"]) == 33
 
 
 def test_alembic_finds_nothing_left_to_do(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ import pytest
 from ipsync.catalog import open_catalog
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import DAY, HOUR, rfc3339
+from ipsync.policy.profiles import ProfileWords
 from ipsync.policy.read_tokens import PREFIX, TokenScope, new_read_token
 from ipsync.policy.removals import Reason, Removal, Scope, Stage
 from ipsync.policy.webhooks import Trouble, Webhook, WebhookState
@@ -91,6 +93,39 @@ async def test_nothing_hidden_or_erased_is_told_with_content(world: World, clien
     assert "canary" not in answer.text
     assert ("hidden", "8") in told(answer.json())  # its lease ended, though nobody said so yet
     assert answer.json()["told_until"] == rfc3339(START + 20 * HOUR)
+
+
+async def test_an_album_is_told_by_kind_and_id_and_without_content_when_it_is_gone(
+    world: World, client: Client
+) -> None:
+    await world.account()
+    await world.document(5)
+    album = await world.entry(EntryKind.ALBUM, 70, members=[5])
+    await world.entry(EntryKind.PROFILE, 7, text=ProfileWords(town="Gent").as_text())
+    first = await read(client)
+    assert [(change["kind"], change["id"]) for change in first["changes"]] == [
+        ("document", "5"),
+        ("album", "70"),
+        ("profile", "7"),
+    ]
+    _, shown, profile = first["changes"]
+    assert shown["album"] == (await client.get("/v1/albums")).json()["albums"][0]
+    assert profile["profile"] == (await client.get("/v1/accounts/7/profile")).json()
+    assert "document_id" not in shown
+    assert "-" not in shown["id"]
+    gone = replace(album, state=DocumentState.DOOMED, hidden_at=START)
+    await world.catalog.write(lambda tx: tx.put_entries([gone]))
+    [hidden] = (await read(client, first["next_cursor"]))["changes"]
+    assert hidden == {"change": "hidden", "kind": "album", "id": "70", "account_id": "7", "at": rfc3339(START)}
+
+
+async def test_an_albums_lease_bounds_what_is_known(world: World, client: Client) -> None:
+    await world.account()
+    await world.entry(EntryKind.ALBUM, 70)
+    world.clock.jump(20 * HOUR)
+    answer = await read(client)
+    assert [change["change"] for change in answer["changes"]] == ["hidden"]
+    assert answer["told_until"] == rfc3339(START + 20 * HOUR)
 
 
 async def test_rules_that_changed_hide_before_any_job_ran(world: World, client: Client) -> None:
