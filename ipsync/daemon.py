@@ -15,6 +15,7 @@ from ipsync.alone import DaemonRefusedError, take_alone
 from ipsync.assembly import Works, open_works
 from ipsync.base import Base, KeyUseChangedError, erase_without_database, open_base, refuse_other_use
 from ipsync.clock import monotonic_microseconds
+from ipsync.in_force import forget_in_force, write_in_force
 from ipsync.jobs.boot import Told
 from ipsync.jobs.health import Health, publish, read_health, status_line
 from ipsync.jobs.leave import refuse_where_left
@@ -151,6 +152,7 @@ class Daemon:
                 web, address = await self._listen(base)
                 self._begin_schedule(base, works)
                 beating = asyncio.create_task(self._beat(), name="watchdog")
+                write_in_force(self._started_with, self._settings)
                 self._notifier.tell("READY=1", f"STATUS=serving at {address}")
                 _log.info(Event.DAEMON_READY, "The daemon is ready.", address=address)
                 if self._on_ready is not None:
@@ -301,6 +303,7 @@ class Daemon:
             )
         _log_odd(settings)
         await self._take_over(base, settings, works, operator)
+        write_in_force(self._started_with, settings)
         self._notifier.tell("READY=1", "STATUS=reloaded")
         _log.info(Event.DAEMON_RELOADED, "The configuration was read again.")
 
@@ -319,6 +322,7 @@ class Daemon:
     async def _end(self, base: Base, web: WebServer | None) -> None:
         """Stop in order: no more nudges, no more answers, then the files and the database."""
         self._notifier.tell("STOPPING=1", "STATUS=stopping")
+        forget_in_force(self._started_with.database.path)
         _log.info(Event.DAEMON_STOPPING, "The daemon stops.", at=rfc3339(base.clock.now()))
         is_orderly = self._schedule is None or await self._schedule.stop(self._patience)
         if not is_orderly:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import WRONG, examples, frame_of, output, settings_from
+from ipsync.cli import FOUND, WRONG, examples, frame_of, output, settings_from
 
 if TYPE_CHECKING:
+    from ipsync.in_force import Change
     from ipsync.settings import Secret, Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check and show the configuration.")
@@ -15,12 +16,27 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check and sh
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(epilog=examples("ipsync config check", "ipsync config check --config wall.toml --json"))
-def check(ctx: typer.Context, json: JsonOption = False) -> None:
+@app.command(
+    epilog=examples(
+        "ipsync config check",
+        "ipsync config check --config wall.toml --json",
+        "ipsync config check --running && systemctl reload ipsync",
+    )
+)
+def check(
+    ctx: typer.Context,
+    running: Annotated[
+        bool, typer.Option("--running", help="Compare it with what the running daemon goes by.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Say what is wrong with the configuration.
 
     Everything at once, each with file, key, reason and remedy; exit with 2 if there is an error. Warnings are
     no reason to refuse.
+
+    With --running also what differs from what the daemon goes by now. Exit code 3: a reload is not enough for all of
+    it. 1: no daemon runs that could be asked.
     """
     from ipsync import settings as configuration
 
@@ -35,17 +51,61 @@ def check(ctx: typer.Context, json: JsonOption = False) -> None:
         problems = list(invalid.problems)
     summary = None if settings is None else _summary(settings)
     file = str(configuration.locate(path, os.environ))
+    changes = _changes(settings) if running and settings is not None else None
     if json:
         found = [problem.as_json() for problem in problems]
-        output.emit_json({"ok": summary is not None, "file": file, "problems": found, "summary": summary})
+        told: dict[str, Any] = {"ok": summary is not None, "file": file, "problems": found, "summary": summary}
+        if running:
+            told["changes"] = None if changes is None else [_change_json(change) for change in changes]
+        output.emit_json(told)
     else:
         output.print_problems(problems, stderr=False)
         if summary is not None:
             output.say(f"OK: {file}")
             for name, text in summary.items():
                 output.say(f"  {name:<8} {text}")
+        if changes is not None:
+            _say_changes(changes)
     if summary is None:
         output.leave(WRONG)
+    if any(change.effect != "reload" for change in changes or ()):
+        output.leave(FOUND)
+
+
+def _changes(settings: "Settings") -> "list[Change]":
+    """What differs from what the daemon goes by; ends the command where there is none to be asked."""
+    from ipsync.in_force import changes_of, read_in_force
+
+    before = read_in_force(settings.database.path)
+    if before is None:
+        output.fail(
+            f"no daemon that can be asked works on {settings.database.path}",
+            "start one, or leave --running out; if database.url changed, the old daemon is at the old place",
+        )
+    return changes_of(before, settings)
+
+
+def _say_changes(changes: "list[Change]") -> None:
+    if not changes:
+        output.say("The running daemon goes by it already.")
+        return
+    headings = {
+        "reload": "A reload takes over (systemctl reload ipsync):",
+        "restart": "Only a restart takes over (systemctl restart ipsync):",
+        "refused": "Refused; the purpose of a key cannot change (T03), use a new database and store:",
+    }
+    for effect, heading in headings.items():
+        mine = [change for change in changes if change.effect == effect]
+        if mine:
+            output.say(heading)
+        for change in mine:
+            is_secret = change.key.startswith("secret ")
+            words = "differs" if is_secret else f"{_for_people(change.before)} -> {_for_people(change.after)}"
+            output.say(f"  {change.key:<28} {words}")
+
+
+def _change_json(change: "Change") -> dict[str, Any]:
+    return {"key": change.key, "running": change.before, "configured": change.after, "effect": change.effect.value}
 
 
 def _summary(settings: "Settings") -> dict[str, str]:
@@ -95,20 +155,12 @@ def show(ctx: typer.Context, json: JsonOption = False) -> None:
 
 def _values(settings: "Settings") -> list[tuple[str, Any, str]]:
     """Key, value as TOML would give it, and source of every setting."""
-    from ipsync.settings.reference import written
-    from ipsync.settings.sections import SECTIONS
+    from ipsync.settings.reference import written_values
 
-    found: list[tuple[str, Any, str]] = []
-    for name, kind in SECTIONS.items():
-        if name == "agreements":
-            for index, entry in enumerate(settings.agreements):
-                found += [(f"{name}[{index}].{key}", written(entry, key), "file") for key in kind.model_fields]
-            continue
-        section = settings.secret_files if name == "secrets" else getattr(settings, name)
-        for key in kind.model_fields:
-            source = "file" if f"{name}.{key}" in settings.given else "default"
-            found.append((f"{name}.{key}", written(section, key), source))
-    return found
+    def source(key: str) -> str:
+        return "file" if key in settings.given or key.startswith("agreements[") else "default"
+
+    return [(key, value, source(key)) for key, value in written_values(settings).items()]
 
 
 def _for_people(value: Any) -> str:

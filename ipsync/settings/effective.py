@@ -174,16 +174,26 @@ def _ascii(text: str) -> str:
     return " ".join("".join(mark for mark in plain if mark.isprintable() and mark not in "()\\").split())
 
 
+RESTART_SETTINGS = (
+    "database.url",
+    "store.url",
+    "web.listen",
+    "web.accel",
+    "web.accel_prefix",
+    "api.authorize_url",
+)
+"""What a running daemon cannot take over."""
+
+RESTART_SECRETS = ("admin_token", "state_key")
+"""Likewise, of the secrets."""
+
+
 def need_restart(started_with: Settings, now: Settings) -> list[str]:
     """Settings that differ from those in force and stay so until a restart."""
-    pairs = {
-        "database.url": (started_with.database.url, now.database.url),
-        "store.url": (started_with.store.url, now.store.url),
-        "web.listen": (started_with.web.listen, now.web.listen),
-        "web.accel": (started_with.web.accel, now.web.accel),
-        "web.accel_prefix": (started_with.web.accel_prefix, now.web.accel_prefix),
-        "api.authorize_url": (started_with.api.authorize_url, now.api.authorize_url),
-        "admin_token": (started_with.secrets.admin_token, now.secrets.admin_token),
-        "state_key": (started_with.secrets.state_key, now.secrets.state_key),
-    }
-    return [name for name, (old, new) in pairs.items() if old != new]
+
+    def value_of(settings: Settings, dotted: str) -> object:
+        section, _, key = dotted.rpartition(".")
+        return getattr(getattr(settings, section or "secrets"), key)
+
+    names = (*RESTART_SETTINGS, *RESTART_SECRETS)
+    return [name for name in names if value_of(started_with, name) != value_of(now, name)]

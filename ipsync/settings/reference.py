@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from ipsync.settings.effective import Settings
 from ipsync.settings.section import Section
 from ipsync.settings.sections import SECTIONS, TERMS_VERSION
 from ipsync.settings.units import Unit
@@ -86,6 +87,19 @@ def written(section: Section, key: str) -> Any:
     """A setting's value as TOML would give it: durations and sizes as text, words as words."""
     value = getattr(section, key)
     return None if value is None and key.endswith("_file") else unit_of(type(section).model_fields[key]).write(value)
+
+
+def written_values(settings: Settings) -> dict[str, Any]:
+    """Every setting by its full name, as TOML would give it; agreements as `agreements[0].owner`. Holds no secret."""
+    found: dict[str, Any] = {}
+    for name, kind in SECTIONS.items():
+        if name == "agreements":
+            for index, entry in enumerate(settings.agreements):
+                found |= {f"{name}[{index}].{key}": written(entry, key) for key in kind.model_fields}
+            continue
+        section = settings.secret_files if name == "secrets" else getattr(settings, name)
+        found |= {f"{name}.{key}": written(section, key) for key in kind.model_fields}
+    return found
 
 
 def unit_of(info: FieldInfo) -> Unit:

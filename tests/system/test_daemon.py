@@ -20,6 +20,7 @@ import pytest
 from ipsync.alone import DaemonRefusedError
 from ipsync.assembly import KeyUseChangedError
 from ipsync.daemon import Daemon
+from ipsync.in_force import Effect, changes_of, in_force_file, read_in_force
 from ipsync.jobs.sync import Sync
 from ipsync.ports.catalog import CatalogFailure, CatalogOutdated
 from ipsync.ports.store import StoreFailure
@@ -376,6 +377,9 @@ def test_T06_SIGHUP_takes_over_what_may_change(mirror: SiteMirror) -> None:
 
         warning = next(record for record in daemon.records() if record["event"] == "daemon.reloaded")
         assert warning["settings"] == "web.listen"
+        in_force = wait_for(lambda: read_in_force(mirror.folder / "ipsync.db"), "it is told what is in force")
+        left = [(change.key, change.effect) for change in changes_of(in_force, mirror.settings())]
+        assert left == [("web.listen", Effect.RESTART)]
         permitted = mirror.site.permitted(0) | mirror.site.permitted(1)
         kept = {identity for identity, entry in permitted.items() if license_word(entry["license"]) == "cc-by-sa"}
         wait_for(lambda: served(daemon.address) == kept, "what is forbidden now is hidden")
@@ -408,6 +412,7 @@ def test_T06_SIGHUP_takes_over_what_may_change(mirror: SiteMirror) -> None:
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_event("daemon.reloaded", 3)
         assert daemon.stop() == 0
+    assert not in_force_file(mirror.folder / "ipsync.db").exists()
     assert not [secret for secret in (ADMIN_TOKEN, STATE_KEY) if secret in daemon.log.read_text()]
 
 
