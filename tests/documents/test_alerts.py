@@ -12,7 +12,7 @@ TESTS = (PROMETHEUS / "ipsync.rules.test.yml").read_text()
 PAGE = (ROOT / "docs" / "how-to" / "alerts.md").read_text()
 
 ALERTS = re.findall(r"- alert: (\w+)", RULES)
-LABELS = {"outcome": OUTCOMES, "window": WINDOWS, "state": ACCOUNT_STATES, "job": (*JOBS, "ipsync")}
+LABELS = {"outcome": OUTCOMES, "window": WINDOWS, "state": ACCOUNT_STATES, "exported_job": JOBS, "job": ("ipsync",)}
 
 
 def test_every_metric_that_a_rule_asks_for_is_delivered() -> None:
