@@ -73,11 +73,11 @@ def chromium() -> str:
     return found
 
 
-def node_modules(folder: Path) -> None:
-    """Put the runner's libraries beside a copy of it, where they are missing."""
+def node_modules(folder: Path, wanted_file: Path = HERE / "package.json") -> None:
+    """Put the libraries that a package.json names beside a copy of it, where they are missing."""
     if shutil.which("npm") is None:
         subprocess.run(["apt-get", "install", "-y", "-qq", "nodejs", "npm"], check=True, stdout=subprocess.DEVNULL)
-    wanted = (HERE / "package.json").read_text()
+    wanted = wanted_file.read_text()
     installed = folder / "package.json"
     if not (folder / "node_modules").is_dir() or not installed.is_file() or installed.read_text() != wanted:
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,13 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.ops import hygiene, packages, prometheus
+from tests.ops import console, dashboard, hygiene, packages, prometheus
 from tests.ops.promises import Promise, Unavailable, show
 
 PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
     "prometheus": prometheus.promises,
+    "console": console.promises,
+    "dashboard": dashboard.promises,
     "packages": packages.promises,
     "hygiene": hygiene.promises,
 }

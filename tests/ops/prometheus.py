@@ -18,9 +18,10 @@ from tests.ops.promises import Promise, need, ran
 from tests.system.daemons import DaemonProcess
 
 _ROOT = Path(__file__).resolve().parents[2]
-_CONFIG = _ROOT / "config" / "prometheus"
+CONFIG = _ROOT / "config" / "prometheus"
 _DASHBOARD = _ROOT / "config" / "grafana" / "ipsync.json"
 _WINDOW_SECONDS = 60
+DAY_SECONDS = 24 * 3600
 _PATIENCE_SECONDS = 120
 _ALERT = "IpsyncOldestLease"
 
@@ -36,7 +37,7 @@ scrape_configs:
 def promises() -> Iterator[Promise]:
     """Look at all of it."""
     need({"prometheus": "prometheus", "promtool": "prometheus", "amtool": "prometheus-alertmanager"})
-    rules, tests = _CONFIG / "ipsync.rules.yml", _CONFIG / "ipsync.rules.test.yml"
+    rules, tests = CONFIG / "ipsync.rules.yml", CONFIG / "ipsync.rules.test.yml"
     yield ran("promtool", "check", "rules", str(rules), words="the rules are well formed")
     count = len(re.findall(r"^  - name:", tests.read_text(), re.MULTILINE))
     yield ran(
@@ -46,13 +47,13 @@ def promises() -> Iterator[Promise]:
         "promtool",
         "check",
         "config",
-        str(_CONFIG / "prometheus.example.yml"),
+        str(CONFIG / "prometheus.example.yml"),
         words="the example configuration is right",
     )
     yield ran(
         "amtool",
         "check-config",
-        str(_CONFIG / "alertmanager.example.yml"),
+        str(CONFIG / "alertmanager.example.yml"),
         words="the example of Alertmanager is right",
     )
     yield from _live()
@@ -62,10 +63,11 @@ def _live() -> Iterator[Promise]:
     with tempfile.TemporaryDirectory() as folder, LiveSite() as site:
         mirror = stocked_mirror(Path(folder) / "mirror", site)
         mirror.configure(window=f"{_WINDOW_SECONDS}s")
-        with DaemonProcess(mirror) as daemon, _prometheus(Path(folder), daemon.address) as address:
+        with DaemonProcess(mirror) as daemon, prometheus_of(Path(folder), daemon.address, _WINDOW_SECONDS) as address:
             yield _lint(daemon.address)
             yield from _loop(site, address)
-            _be_busy(mirror, site, daemon.address, address)
+            be_busy(mirror, site, daemon.address, address)
+            yield _names_of_jobs(address)
             yield _panels(address)
 
 
@@ -79,35 +81,46 @@ def _lint(address: str) -> Promise:
 
 def _loop(site: LiveSite, address: str) -> Iterator[Promise]:
     """A fault is set in the simulator, the alert fires; the fault goes, the alert resolves."""
-    quiet = _until(lambda: _value(address, "ipsync_oldest_lease_age_seconds") is not None, "it is scraped")
+    quiet = until(lambda: value(address, "ipsync_oldest_lease_age_seconds") is not None, "it is scraped")
     yield Promise("a real Prometheus scrapes the daemon", True, f"after {quiet:.1f} s")
     if _fires(address):
         yield Promise("no alert without a reason", False, _ALERT)
     site.fault("http_status", ["*"], value=503)
-    fired = _until(lambda: _fires(address), f"{_ALERT} fires")
+    fired = until(lambda: _fires(address), f"{_ALERT} fires")
     yield Promise("while ipernity fails the alert fires", True, f"{_ALERT} after {fired:.1f} s")
     site.heal()
-    resolved = _until(lambda: not _fires(address), f"{_ALERT} resolves")
+    resolved = until(lambda: not _fires(address), f"{_ALERT} resolves")
     yield Promise("when the fault is gone it resolves", True, f"after {resolved:.1f} s")
 
 
-def _be_busy(mirror: SiteMirror, site: LiveSite, daemon: str, prometheus: str) -> None:
-    """Let something of everything happen: removals, answers, pages."""
-    gone = sorted(site.permitted())[:3]
+def _names_of_jobs(address: str) -> Promise:
+    """Our label `job` meets the scrape's own: the rules must call it what Prometheus keeps it as."""
+    query = 'count(ipsync_job_last_success_timestamp_seconds{job="ipsync", exported_job=~"purge|expiry|confirm"})'
+    found = value(address, query)
+    return Promise("the jobs have the names in Prometheus that the rules know", found == "3", f"{found} of 3")
+
+
+def be_busy(
+    mirror: SiteMirror, site: LiveSite, daemon: str, prometheus: str, nudge: Callable[[], None] = lambda: None
+) -> None:
+    """Let something of everything happen: removals, answers, pages. A `nudge` has it found out at once."""
+    before = _removed(prometheus)
+    gone = sorted(site.permitted(0) | site.permitted(1))[:3]  # who is mirrored
     for document_id in gone:
         site.delete(int(document_id))
+    nudge()
     for path in ("/privacy", "/healthz", "/v1/documents"):
         request = urllib.request.Request(
             daemon + path, headers={"Authorization": f"Bearer {mirror.env['IPSYNC_ADMIN_TOKEN']}"}
         )
         with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=10):
             pass
-    _until(lambda: _removed(prometheus) >= len(gone), "the removals are done")
+    until(lambda: _removed(prometheus) >= before + len(gone), "the removals are done")
     time.sleep(5)  # rates need two scrapes after the event
 
 
 def _removed(address: str) -> float:
-    return float(_value(address, "sum(ipsync_removals_total)") or 0)
+    return float(value(address, "sum(ipsync_removals_total)") or 0)
 
 
 def _panels(address: str) -> Promise:
@@ -119,19 +132,21 @@ def _panels(address: str) -> Promise:
             asked += 1
             # A day has not passed here; the shape of the query is what is shown.
             query = re.sub(r"\[(1h|1d|30d|5m)\]", "[2m]", target["expr"])
-            if _value(address, query) is None:
+            if value(address, query) is None:
                 empty.append(f"{panel['title']} ({query})")
     return Promise("each panel of the dashboard has an answer", not empty, "; ".join(empty) or f"{asked} queries")
 
 
 @contextlib.contextmanager
-def _prometheus(folder: Path, daemon: str) -> Iterator[str]:
+def prometheus_of(folder: Path, daemon: str, window_seconds: float) -> Iterator[str]:
+    """A Prometheus that scrapes a daemon each second, with our rules and consoles. Gives its address."""
     place = folder / "prometheus"
     place.mkdir()
-    rules = (_CONFIG / "ipsync.rules.yml").read_text()
-    # The marks of a day, shortened like the window.
-    rules = re.sub(r"(\d+) \* 3600", lambda found: f"{int(found[1]) * _WINDOW_SECONDS / 24:g}", rules)
-    (place / "rules.yml").write_text(re.sub(r"\bfor: \w+", "for: 0s", rules))
+    rules = (CONFIG / "ipsync.rules.yml").read_text()
+    if window_seconds < DAY_SECONDS:  # the marks of a day, shortened like the window
+        rules = re.sub(r"(\d+) \* 3600", lambda found: f"{int(found[1]) * window_seconds / 24:g}", rules)
+        rules = re.sub(r"\bfor: \w+", "for: 0s", rules)
+    (place / "rules.yml").write_text(rules)
     (place / "prometheus.yml").write_text(_SCRAPE.format(target=daemon.removeprefix("http://")))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -141,6 +156,7 @@ def _prometheus(folder: Path, daemon: str) -> Iterator[str]:
         f"--config.file={place / 'prometheus.yml'}",
         f"--storage.tsdb.path={place / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.console.templates={CONFIG / 'consoles'}",
         "--log.level=error",
     ]
     with subprocess.Popen(command) as process:
@@ -151,25 +167,31 @@ def _prometheus(folder: Path, daemon: str) -> Iterator[str]:
 
 
 def _fires(address: str) -> bool:
-    alerts = _get(f"{address}/api/v1/alerts")["data"]["alerts"]
+    alerts = get(f"{address}/api/v1/alerts")["data"]["alerts"]
     return any(alert["labels"]["alertname"] == _ALERT and alert["state"] == "firing" for alert in alerts)
 
 
-def _value(address: str, query: str) -> str | None:
+def value(address: str, query: str) -> str | None:
     """The first value of the answer to a query; None where there is none."""
     try:
-        found = _get(f"{address}/api/v1/query?query={urllib.parse.quote(query)}")["data"]["result"]
+        found = get(f"{address}/api/v1/query?query={urllib.parse.quote(query)}")["data"]["result"]
     except OSError:
         return None
     return found[0]["value"][1] if found else None
 
 
-def _get(url: str) -> Any:
+def get(url: str) -> Any:
+    """The JSON at an address."""
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
 
 
-def _until(condition: Callable[[], bool], words: str) -> float:
+def until(condition: Callable[[], bool], words: str) -> float:
+    """Wait for something. Returns the seconds that it took.
+
+    Raises:
+        TimeoutError: it does not come.
+    """
     began = time.monotonic()
     while time.monotonic() - began < _PATIENCE_SECONDS:
         with contextlib.suppress(OSError):
