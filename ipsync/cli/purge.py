@@ -19,6 +19,8 @@ app = typer.Typer(add_completion=False)
 
 _BATCH = 500
 _MOST_FILES = 1000
+_SHOWN_AT_MOST = 1000
+"""Removals on record that a dry run shows."""
 
 
 @app.command(
@@ -80,7 +82,7 @@ async def _purge(works: "Works") -> dict[str, Any]:
 async def _plan(works: "Works") -> "tuple[Instant, list[Removal]]":
     """What is on record as due, and what a purge would find to be due though nobody has recorded it yet."""
     now, catalog = works.base.clock.now(), works.base.catalog
-    due = await works.purge.plan()
+    due = await works.purge.plan(_SHOWN_AT_MOST)
     known = {removal.document_id for removal in due}
     cursor: int | None = 0
     while cursor is not None:

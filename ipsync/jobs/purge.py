@@ -90,7 +90,7 @@ class Purge:
         self._tombstones = tombstones
         self._scrubbed_at: Instant = 0
 
-    async def plan(self, limit: int = 1000) -> list[Removal]:
+    async def plan(self, limit: int) -> list[Removal]:
         """What the next run would erase, changing nothing (`purge --dry-run`)."""
         now = self._clock.now()
         return await self._catalog.read(lambda view: view.due_removals(now, limit))
@@ -271,7 +271,7 @@ def _intend(tx: Transaction, now: Instant, limit: int, passed_over: frozenset[in
     Nor does the removal of single files reach files that came later, with a document that returned.
     """
     due = tx.due_removals(now, limit, passed_over)
-    suspected = [e.document_id for e in due if e.scope is Scope.DOCUMENT and e.stage is Stage.SUSPECTED]
+    suspected = [entry.document_id for entry in due if entry.stage is Stage.SUSPECTED]
     held: dict[int, Document | Entry] = {}
     if suspected:
         held = {**tx.documents(suspected), **tx.entries(suspected)}
@@ -321,7 +321,7 @@ def _narrowed(removal: Removal, held: Sequence[Rendition]) -> Removal:
     """The removal of single files as INTENDED: narrowed to those that are still going, with their number and bytes."""
     newer = {entry.file.rendition for entry in held if entry.state is not RenditionState.ERASING}
     names = tuple(name for name in removal.renditions if name not in newer)
-    going = [entry for entry in held if entry.state is RenditionState.ERASING and entry.file.rendition in names]
+    going = [entry for entry in held if entry.file.rendition in names]
     size_bytes = sum(entry.size_bytes for entry in going)
     return replace(removal, stage=Stage.INTENDED, renditions=names, files_erased=len(going), bytes_erased=size_bytes)
 

@@ -87,7 +87,7 @@ async def test_what_is_erased_is_counted_and_remembered_by_number_only(house: Ho
 
 async def test_the_plan_is_what_the_next_run_erases_and_changes_nothing(house: Household) -> None:
     mine = await deleted(house, 3)
-    planned = await house._purge.plan()
+    planned = await house._purge.plan(1000)
     assert {removal.document_id for removal in planned} == set(mine)
     assert {removal.stage for removal in house.open_removals()} == {Stage.CONFIRMED}
 

@@ -9,6 +9,7 @@ The hard window asks for pᵢ/W at least, whatever the rate; where it does, the 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, sqrt
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +48,57 @@ def share(
         window_hours: W_s, within which every page is read.
         shortest_hours: no listing is gone round more often than this, unless its window needs it (T21).
     """
-    least = [load.pages / window_hours for load in loads]
-    most = [
-        max(low, load.round / shortest_hours) if shortest_hours else inf for low, load in zip(least, loads, strict=True)
-    ]
-    roots = [sqrt(load.weight) for load in loads]
-    price = _price(roots, least, most, requests_per_hour)
-    return [
-        min(high, max(low, root / price if price else high)) if root else low
-        for root, low, high in zip(roots, least, most, strict=True)
-    ]
+    claims = []
+    for load in loads:
+        least = load.pages / window_hours
+        most = max(least, load.round / shortest_hours) if shortest_hours else inf
+        claims.append(_Claim(sqrt(load.weight), least, most))
+    price = _price(claims, requests_per_hour)
+    return [claim.at(price) for claim in claims]
 
 
-def _price(roots: Sequence[float], least: Sequence[float], most: Sequence[float], budget: float) -> float:
+class _Claim(NamedTuple):
+    """What a listing takes at a price, and between which bounds.
+
+    Attributes:
+        root: of its weight; what loses nothing takes its least.
+        least: answers an hour, at any price.
+        most: answers an hour, even for nothing.
+    """
+
+    root: float
+    least: float
+    most: float
+
+    def at(self, price: float) -> float:
+        """How many answers an hour it takes."""
+        if not self.root:
+            return self.least
+        return min(self.most, max(self.least, self.root / price)) if price else self.most
+
+
+def _price(claims: Sequence[_Claim], budget: float) -> float:
     """What a read costs where supply meets demand: a listing takes root/price, between its bounds.
 
     As the price falls from infinity, each listing leaves its lower bound and then reaches its upper one; between
     two such prices the demand is fixed + free/price.
     """
     changes: list[tuple[float, float, float]] = []
-    for root, low, high in zip(roots, least, most, strict=True):
+    for root, least, most in claims:
         if root:
-            changes.append((root / low if low else inf, -low, root))
-            if high < inf:
-                changes.append((root / high, high, -root))
-    fixed, free = sum(least), 0.0
+            changes.append((root / least if least else inf, -least, root))
+            if most < inf:
+                changes.append((root / most, most, -root))
+    fixed, free = sum(claim.least for claim in claims), 0.0
+    if fixed >= budget:
+        return inf
     for price, to_fixed, to_free in sorted(changes, reverse=True):
         if fixed + free / price > budget:
-            return free / (budget - fixed) if fixed < budget else inf
+            return free / (budget - fixed)
         fixed += to_fixed
         free += to_free
-    return free / (budget - fixed) if free > 0 and fixed < budget else 0.0
+    # Where all have their most, rounding leaves a little of `free`, above or below nothing.
+    return max(0.0, free) / (budget - fixed) if fixed < budget else 0.0
 
 
 def mean_latency(loads: Sequence[Load], rates: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
 
-from ipsync.policy.instants import HOUR, Duration, Instant
+from ipsync.policy.instants import HOUR, MICROSECOND, NEVER, Duration, Instant
 from ipsync.policy.listings import DOCUMENTS_PER_PAGE, MOST_PAGES, pages_of
 from ipsync.policy.planner.absence import Absence
 from ipsync.policy.planner.allocation import Load
@@ -43,7 +43,7 @@ class ListingState:
         held_until: nothing is read before this instant.
         reading: for which purposes a read is under way.
         probe_at: when page 1 is to be read for its total, or None.
-        lease_ticket: of the entry that the planner's queue holds for it; `probe_ticket` likewise.
+        lease_ticket: of the entry that the planner's queue holds for it, or None; `probe_ticket` likewise.
         queued_for: the time of that entry; `probe_queued_for` likewise.
     """
 
@@ -62,28 +62,27 @@ class ListingState:
         self.pages = listing.pages
         self.known = next((page - 1 for page in range(1, listing.pages + 1) if page not in rows), listing.pages)
         self.swept = listing.swept and self.known > 0
-        oldest = min((row.read_at for row in rows.values()), default=0) if self.swept else 0
+        oldest = min(row.read_at for row in rows.values()) if self.swept else NEVER
         self.read_at = array(
             "q", [rows[page].read_at if page in rows else oldest for page in range(1, listing.pages + 1)]
         )
-        self.newest_sent = max((row.read_at for row in rows.values()), default=0)
+        self.newest_sent = max((row.read_at for row in rows.values()), default=NEVER)
         self.census = Census(listing.total, listing.expected, rows.values())
         self.removals = listing.removals
         self.cycle_at, self.cycle_page = listing.cycle_at, listing.cycle_page
         self.completed_at, self.disordered_at = listing.completed_at, listing.disordered_at
         self.fruitless, self.quiet_until = listing.fruitless, listing.quiet_until
         self.search: Search | None = None
-        self.held_until = self.growth_quiet_until = self.spread_at = 0
+        self.held_until = self.growth_quiet_until = self.spread_at = NEVER
         self.reading: set[Purpose] = set()
         self.rate = self.probe_rate = self.probe_carry = 0.0
-        self.probes_left, self.probe_gap = 0, 0
+        self.probes_left = self.probe_gap = 0
         self.probe_at: Instant | None = None
-        self.lease_ticket = self.probe_ticket = 0
+        self.lease_ticket: int | None = None
+        self.probe_ticket: int | None = None
         self.queued_for: Instant | None = None
         self.probe_queued_for: Instant | None = None
-        self.oldest = 1
-        self._look_for_oldest()
-        self.cursor = self.oldest
+        self.oldest = self.cursor = self._read_longest_ago()
         self.tick = self.newest_sent + self.spacing if self.swept else None
 
     @property
@@ -98,11 +97,11 @@ class ListingState:
 
     @property
     def spacing(self) -> Duration:
-        """From one page's turn to the next."""
-        spacing = self.cadence.period // max(1, self.known)
+        """From one page's turn to the next, of a listing that was read."""
+        spacing = self.cadence.period // self.known
         if self.rate and not self.is_counted:
-            spacing = min(spacing, round(HOUR / self.rate))
-        return max(1, spacing)
+            return min(spacing, round(HOUR / self.rate))
+        return spacing
 
     @property
     def due_at(self) -> Instant | None:
@@ -159,7 +158,7 @@ class ListingState:
                 suspected = seen.lost_below + seen.lost_above
         if read.page <= self.pages:
             self.read_at[read.page - 1] = max(self.read_at[read.page - 1], read.sent_at)
-        self._look_for_oldest()
+        self.oldest = self._read_longest_ago()
         if purpose is Purpose.LEASE:
             self._next_turn(read, phase)
         if self.swept and self.tick is None:
@@ -177,18 +176,14 @@ class ListingState:
             self.pages = page - 1
         elif named < DOCUMENTS_PER_PAGE and read.ends:
             self.pages = page
-        elif claimed > self.pages and now >= self.growth_quiet_until:
-            self.pages = claimed
-        if page == self.known + 1 and page <= self.pages:
-            self.known = page
-        self.known = min(self.known, self.pages)
-        if self.pages > len(self.read_at):
-            # What has grown out of the last page was named there: it has that page's lease.
-            inherited = self.read_at[-1] if self.swept and self.read_at else 0
-            self.read_at.extend([inherited] * (self.pages - len(self.read_at)))
+        elif now >= self.growth_quiet_until:
+            self.pages = max(self.pages, claimed)
+        self.known = min(page if page == self.known + 1 else self.known, self.pages)
+        # What has grown out of the last page was named there: it has that page's lease.
+        self.read_at.extend([self.read_at[-1]] * (self.pages - len(self.read_at)))
         del self.read_at[self.pages :]
         self.swept = self.swept or self.known == self.pages
-        if self.cursor > max(1, self.turns):
+        if self.cursor > self.turns:
             self.cursor = 1
         return self.census.forget_pages_after(self.pages)
 
@@ -196,7 +191,7 @@ class ListingState:
         """Note that pages 1, 2, … p were read one after the other; tells when that is complete."""
         if read.page == 1 and (self.cycle_at is None or purpose is not Purpose.PROBE):
             self.cycle_at, self.cycle_page = read.sent_at, 2
-        elif self.cycle_at is not None and read.page == self.cycle_page:
+        elif read.page == self.cycle_page:
             self.cycle_page += 1
         if self.cycle_at is None or self.cycle_page <= self.pages:
             return False
@@ -212,7 +207,7 @@ class ListingState:
         seen = self.census.observe(read, absence.lost)
         touched |= seen.touched
         if self.search is not None:
-            self.search.found += len(absence.within) + len(absence.at_seam)
+            self.search.found |= bool(absence.within or absence.at_seam)
             self.search.reads += purpose is Purpose.LOCATE
             self.search.refine(read, seen, absence.lost, self.census)
             if self.search.is_over or self.search.reads > self.pages:
@@ -243,7 +238,7 @@ class ListingState:
         """Pass the turn on, if it was its own."""
         if read.page != self.cursor or self.tick is None:
             return
-        self.cursor = self.cursor % max(1, self.turns) + 1
+        self.cursor = self.cursor % self.turns + 1
         if read.sent_at - self.tick > self.cadence.tolerance:
             self._begin_stream(read.sent_at, phase)
         elif self.tick <= read.sent_at:
@@ -253,12 +248,12 @@ class ListingState:
         """The spacing at which every page ahead is read before its window ends, however late the stream is."""
         ends = self.cadence.window - self.cadence.tolerance - at
         ahead = chain(self.read_at[self.cursor - 1 : self.turns], self.read_at[: self.cursor - 1])
-        return max(1, min((read_at + ends) // turns for turns, read_at in enumerate(ahead, 1)))
+        return max(MICROSECOND, min((read_at + ends) // turns for turns, read_at in enumerate(ahead, 1)))
 
-    def _look_for_oldest(self) -> None:
-        """Find the page that was read longest ago."""
-        read_at = self.read_at[: self.turns]
-        self.oldest = read_at.index(min(read_at)) + 1 if read_at else 1
+    def _read_longest_ago(self) -> int:
+        """The page that was, of those that take part in the cycle; page 1 of a listing never read."""
+        read_at = self.read_at[: max(1, self.turns)]
+        return read_at.index(min(read_at)) + 1
 
     def _begin_stream(self, at: Instant, phase: float) -> None:
         """Begin the stream anew, somewhere within its spacing, so that streams held up together spread again.
@@ -269,19 +264,18 @@ class ListingState:
         if spread:
             self.spread_at = at + 2 * self.cadence.period
         spacing = min(self.spacing, self._pace(at))
-        self.tick = at + max(1, round(phase * spacing) if spread else spacing)
+        self.tick = at + max(MICROSECOND, round(phase * spacing) if spread else spacing)
 
-    def grant(self, rate: float, now: Instant) -> bool:
+    def grant(self, rate: float) -> bool:
         """Take a new rate of answers per hour; tells whether the probes were planned anew.
 
         Args:
             rate: by the square-root rule.
-            now: the lease clock.
         """
         self.rate = rate
         if abs(rate - self.probe_rate) <= self.probe_rate * _RATE_NOTICED or Purpose.PROBE in self.reading:
             return False
-        self.plan_probes(Purpose.LEASE, self.newest_sent or now)
+        self.plan_probes(Purpose.LEASE, self.newest_sent)
         return True
 
     def plan_probes(self, purpose: Purpose, at: Instant) -> None:
@@ -293,8 +287,8 @@ class ListingState:
         """
         if purpose is Purpose.LEASE:
             self.probe_rate, self.probes_left = self.rate, 0
-            due_at = self.due_at
-            if self.tick is not None and due_at is not None and self.is_counted:
+            if self.tick is not None and self.is_counted:
+                due_at = min(self.tick, self._guard)
                 wanted = max(0, due_at - at) / HOUR * self.rate + self.probe_carry
                 answers = max(1, int(wanted))
                 self.probe_carry = max(0.0, wanted - answers)

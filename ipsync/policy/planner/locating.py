@@ -48,7 +48,7 @@ class Search:
 
     Attributes:
         reads: pages read for it.
-        found: held documents found missing since it began, by whatever read.
+        found: whether held documents were found missing since it began, by whatever read.
         touched: pages whose record has changed by what it settled.
     """
 
@@ -63,7 +63,8 @@ class Search:
             in_order: whether the listing was seen running from newest to oldest.
         """
         self._in_order = in_order
-        self.reads = self.found = 0
+        self.reads = 0
+        self.found = False
         self.touched: set[int] = set()
         behind, before = covered = _ranks_of(read)
         whole = [(0, read.total)]

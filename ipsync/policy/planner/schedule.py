@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from itertools import count
 
-from ipsync.policy.instants import HOUR, Duration, Instant
+from ipsync.policy.instants import HOUR, MICROSECOND, NEVER, Duration, Instant
 from ipsync.policy.planner.absence import Absence
 from ipsync.policy.planner.allocation import share
 from ipsync.policy.planner.knowledge import ListingKey, ListingKnowledge, PageKnowledge, PageRead
@@ -59,11 +59,11 @@ class Planner:
         self._probing: list[_Entry] = []
         self._locating: dict[ListingKey, None] = {}
         self._new: dict[ListingKey, None] = {}
-        self._free_at: Instant = 0
-        self._new_free_at: Instant = 0
+        self._free_at: Instant = NEVER
+        self._new_free_at: Instant = NEVER
         self._new_per_hour = requests_per_hour
         self._shared_at: Instant | None = None
-        self._tickets = count(1)
+        self._tickets = count()
         self._phase = _GOLDEN
 
     def __contains__(self, key: ListingKey) -> bool:
@@ -111,7 +111,7 @@ class Planner:
     def set_budget(self, requests_per_hour: float) -> None:
         """B has changed: what reads may use an hour."""
         self._per_hour = requests_per_hour
-        self._free_at = 0
+        self._free_at = NEVER
         self._shared_at = None
 
     def hold(self, key: ListingKey, until: Instant) -> None:
@@ -207,7 +207,7 @@ class Planner:
                     return None
                 heappop(self._ready)
                 if not self._rests(state, ticket, now):
-                    state.lease_ticket, state.queued_for = 0, None
+                    state.lease_ticket = state.queued_for = None
                     return state, state.due_page, Purpose.LEASE
             else:
                 heappop(self._ready)
@@ -289,9 +289,9 @@ class Planner:
         rates = share(loads, leases + probes, window_hours, self.cadence.shortest / HOUR)
         self._new_per_hour = max(self._per_hour * _LEAST_NEW_SHARE, spare + leases - sum(rates))
         for state, rate in zip(states, rates, strict=True):
-            if state.grant(rate, now):
+            if state.grant(rate):
                 self._follow(state)
 
     @staticmethod
     def _interval(per_hour: float) -> Duration:
-        return max(1, round(HOUR / max(per_hour, 1e-3)))
+        return max(MICROSECOND, round(HOUR / max(per_hour, 1e-3)))

@@ -45,6 +45,38 @@ def test_a_budget_below_what_the_window_asks_for_still_serves_the_window() -> No
     assert share([Load(20, 1.0), Load(30, 1.0)], 1.0, window_hours=10.0) == [2.0, 3.0]
 
 
+def test_the_whole_budget_is_used_as_far_as_it_is_needed_and_useful() -> None:
+    population = [Load(1, 0.3), Load(2, 0.1), Load(40, 0.7, counted=False), Load(3, 0.0), Load(9, 0.2), Load(5, 0.6)]
+    needed = sum(load.pages for load in population) / 10
+    useful = sum(load.round / 0.5 for load in population if load.removals_per_hour) + 0.3
+    for budget in (1.0, needed, 7.0, 15.0, 30.0, 80.0, 88.0, useful, useful + 1, 1e6):
+        rates = share(population, budget, window_hours=10.0, shortest_hours=0.5)
+        assert sum(rates) == pytest.approx(min(max(budget, needed), useful))
+
+
+def test_where_there_is_enough_for_all_rounding_leaves_nobody_short() -> None:
+    for removals in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.7, 0.1, 0.3, 0.2]):
+        population = [Load(1, hourly) for hourly in removals]
+        for budget in (10.0 * len(population), 1000.0):
+            assert share(population, budget, 10.0, shortest_hours=0.1) == [10.0] * len(population)
+
+
+def test_what_any_polling_can_do_does_not_depend_on_whether_totals_are_believed() -> None:
+    believed = [Load(10, 0.1), Load(30, 0.4)]
+    doubted = [Load(10, 0.1, counted=False), Load(30, 0.4, counted=False)]
+    assert any_polling_bound(doubted, 50.0) == any_polling_bound(believed, 50.0)
+    assert listing_only_bound(doubted, 50.0) == listing_only_bound(believed, 50.0)
+
+
+def test_a_rate_for_each_listing_or_no_latency_is_told() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        mean_latency([Load(1, 0.1), Load(1, 0.2)], [1.0])
+
+
+def test_nothing_to_ask_with_is_nothing_for_anybody() -> None:
+    assert share([Load(1, 0.1), Load(3, 0.2)], 0.0) == [0.0, 0.0]
+
+
 @settings(max_examples=100)
 @given(population=loads, budget=st.floats(1, 1e4), window=st.floats(1, 100), moved=st.floats(0.01, 0.5))
 def test_moving_requests_from_one_listing_to_another_never_helps(

@@ -134,6 +134,14 @@ def test_who_is_a_little_late_keeps_the_beat_and_who_is_more_begins_anew_somewhe
     assert due(state) == (pytest.approx(3661 + 63, abs=0.5), 4)
 
 
+def test_a_stream_may_begin_anew_within_its_beat_two_periods_after_it_last_did() -> None:
+    state = listing((100,))
+    read(state, page_of(1, 100, 1400), phase=0.2)
+    assert due(state)[0] == 1400 + 0.2 * PERIOD
+    read(state, page_of(1, 100, 1400 + 2 * PERIOD), phase=0.2)
+    assert due(state)[0] == 1400 + 2.2 * PERIOD
+
+
 def test_a_stream_that_is_too_slow_for_a_window_ahead_goes_faster() -> None:
     state = listing((0, 20, 40, 60))
     assert due(state) == (60 + 315, 1)
@@ -156,13 +164,13 @@ def test_before_all_pages_were_read_those_that_were_have_no_beat_but_their_windo
 def test_a_listing_whose_totals_say_nothing_is_read_as_often_as_it_was_granted() -> None:
     state = listing(cadence=BLIND)
     assert not state.is_counted
-    state.grant(36.0, 0)
+    state.grant(36.0)
     assert seconds(state.spacing) == 100
-    state.grant(1.0, 0)
+    state.grant(1.0)
     assert seconds(state.spacing) == PERIOD // 4
     counting = listing()
     assert counting.is_counted
-    counting.grant(36.0, 0)
+    counting.grant(36.0)
     assert seconds(counting.spacing) == PERIOD // 4
 
 
@@ -471,11 +479,23 @@ def test_F16_after_a_search_in_vain_there_is_a_pause_that_doubles_up_to_a_window
         assert pause == pytest.approx(min(1280, reads * 1280 / 128 / 8 * 2 ** min(number, 6)), abs=0.01)
         at += 2000
     assert not state.is_counted
-    quiet = state.quiet_until // SECOND
-    read(state, page_of(1, 6387, quiet - 1, range(120, 133)), Purpose.PROBE)
+    quiet = state.quiet_until
+    short = page_of(1, 6387, at, range(120, 133))
+    state.take(short, Purpose.PROBE, Absence(), quiet - 1, 0.5)
     assert state.search is None
-    read(state, page_of(1, 6387, quiet + 1, range(120, 133)), Purpose.PROBE)
+    state.take(short, Purpose.PROBE, Absence(), quiet, 0.5)
     assert state.search is not None
+
+
+def test_F16_answers_that_contradict_themselves_end_a_search_after_as_many_reads_as_there_are_pages() -> None:
+    """A full page 3 of 150 documents covers nothing that could be crossed off: the search would never end."""
+    state = listing()
+    read(state, page_of(1, 399, 715, (120,)), Purpose.PROBE)
+    for number in range(5):
+        assert state.search is not None
+        read(state, PageRead(3, (716 + number) * SECOND, 150, page_of(3, 400).posted), Purpose.LOCATE)
+    assert state.search is None
+    assert state.fruitless == 1
 
 
 def test_what_a_search_finds_makes_totals_count_again() -> None:
@@ -529,7 +549,7 @@ def test_what_is_found_between_two_pages_is_a_find_too() -> None:
 def probing(rate: float = 40.0) -> ListingState:
     """The next page is due in 315 s: at 40 answers an hour there is room for 3.5 of them until then."""
     state = listing()
-    state.grant(rate, 400 * SECOND)
+    state.grant(rate)
     return state
 
 
@@ -550,14 +570,14 @@ def test_probes_stand_evenly_between_two_turns_as_many_as_were_granted() -> None
 
 def test_probes_are_spaced_from_the_last_answer_whenever_they_were_granted() -> None:
     state = listing()
-    state.grant(40.0, 450 * SECOND)
+    state.grant(40.0)
     assert probes(state) == [505, 610]
 
 
 def test_what_was_too_little_for_a_probe_is_no_debt() -> None:
     state = listing()
-    state.grant(4.0, 400 * SECOND)
-    state.grant(40.0, 400 * SECOND)
+    state.grant(4.0)
+    state.grant(40.0)
     assert probes(state) == [505, 610]
 
 
@@ -578,27 +598,27 @@ def test_other_reads_change_no_probes_and_listings_that_are_not_counted_have_non
         state.plan_probes(purpose, 450 * SECOND)
     assert seconds(state.probe_at) == 505
     blind = listing(cadence=BLIND)
-    blind.grant(80.0, 0)
+    blind.grant(80.0)
     assert blind.probe_at is None
     new = ListingState(CADENCE, ListingKnowledge(KEY))
-    new.grant(80.0, 0)
+    new.grant(80.0)
     assert new.probe_at is None
     read(new, page_of(1, 250, 10), Purpose.NEW)
-    new.grant(80.0, 20 * SECOND)
+    new.grant(80.0)
     new.plan_probes(Purpose.LEASE, 20 * SECOND)
     assert new.probe_at is None
 
 
 def test_a_grant_that_hardly_differs_is_taken_over_at_the_next_turn() -> None:
     state = probing()
-    assert not state.grant(50.0, 0)
-    assert not state.grant(30.0, 0)
+    assert not state.grant(50.0)
+    assert not state.grant(30.0)
     assert probes(state) == [505, 610]
     assert state.rate == 30.0
-    assert state.grant(51.0, 0)
-    assert state.grant(29.0, 0)
+    assert state.grant(51.0)
+    assert state.grant(29.0)
     state.reading.add(Purpose.PROBE)
-    assert not state.grant(290.0, 0)
+    assert not state.grant(290.0)
 
 
 def test_overdue_turns_leave_no_time_for_probes() -> None:

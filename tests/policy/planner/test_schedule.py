@@ -27,10 +27,14 @@ def key(number: int) -> ListingKey:
 
 
 def planner(
-    *listings: Sequence[int], cadence: Cadence = BARE, per_hour: float = HOURLY, burst: int = 0, **known: object
+    *listings: Sequence[int],
+    cadence: Cadence = BARE,
+    per_hour: float = HOURLY,
+    burst: int | None = None,
+    **known: object,
 ) -> Planner:
     """Listings numbered from 1, whose pages were read at these times."""
-    made = Planner(cadence, per_hour, burst * SECOND)
+    made = Planner(cadence, per_hour) if burst is None else Planner(cadence, per_hour, burst * SECOND)
     for number, read_at in enumerate(listings, 1):
         put(made, number, read_at, **known)
     return made
@@ -331,6 +335,13 @@ def test_who_was_dropped_is_not_read_and_what_comes_late_says_nothing() -> None:
     assert isinstance(step(made, 2002), Wait)
     put(made, 1, (100,))
     assert what(made, 2003) == (1, 1, Purpose.LEASE)
+
+
+def test_who_was_taken_in_anew_owes_nothing_that_was_planned_before() -> None:
+    made = planner(EVERY, cadence=CADENCE)
+    made.put(ListingKnowledge(key(1), pages=3))
+    assert what(made, 2000) == (1, 1, Purpose.NEW)
+    assert isinstance(step(made, 2001), Wait)
 
 
 def test_who_was_held_for_a_moment_while_due_is_read_once() -> None:

@@ -24,7 +24,6 @@ from ipsync.policy.planner.locating import reads_per_loss
 from ipsync.policy.planner.orders import LEASE_SHARE, READING_SHARE
 from ipsync.policy.planner.removal_rate import (
     HALF_LIFE,
-    MOST_AT_ONCE,
     PRIOR_REMOVALS,
     USUAL_PER_DOCUMENT_HOUR,
     RemovalRate,
@@ -36,6 +35,28 @@ def test_before_anything_was_seen_a_listing_is_taken_for_usual() -> None:
     assert RemovalRate().per_hour(1000) == pytest.approx(1000 * USUAL_PER_DOCUMENT_HOUR)
     assert RemovalRate().per_hour(0) == pytest.approx(USUAL_PER_DOCUMENT_HOUR)
     assert pooled([]) == pytest.approx(USUAL_PER_DOCUMENT_HOUR)
+
+
+def test_of_forty_usual_documents_one_goes_in_a_year() -> None:
+    assert RemovalRate().per_hour(40) * 365 * 24 == pytest.approx(1, rel=0.1)
+
+
+def test_what_was_seen_a_month_ago_counts_half() -> None:
+    assert RemovalRate(8.0, 0.0, 0).watched(30 * DAY).removals == pytest.approx(4)
+
+
+def test_half_a_removal_and_two_are_what_the_usual_counts_against_a_listing_and_against_all() -> None:
+    """So one removal says more of a listing than all others do, and three say more than we believed before."""
+    assert RemovalRate(1.0, 0.0, 0).per_hour(40) == pytest.approx(3 * RemovalRate().per_hour(40))
+    assert pooled([(RemovalRate(2.0, 0.0, 0), 40)]) == pytest.approx(2 * pooled([]))
+
+
+def test_what_documents_of_all_listings_do_is_told_by_all_that_were_watched() -> None:
+    """A thousand documents watched for a thousand hours are a million hours of one; an empty listing counts as one."""
+    usual_hours = 2 / USUAL_PER_DOCUMENT_HOUR
+    large, small, empty = (RemovalRate(6.0, 1000.0, 0), 1000), (RemovalRate(1.0, 100.0, 0), 50), (RemovalRate(), 0)
+    assert pooled([large, small, empty]) == pytest.approx(9 / (usual_hours + 1_000_000 + 5_000))
+    assert pooled([(RemovalRate(0.0, 2 * usual_hours, 0), 0)]) == pytest.approx(2 / (3 * usual_hours))
 
 
 def test_what_was_confirmed_is_learned_and_fades() -> None:
@@ -70,8 +91,8 @@ def test_an_album_taken_away_at_once_is_one_decision() -> None:
     for _ in range(5000):
         album = album.confirmed(together=5000)
     assert few.removals == 5
-    assert album.removals == pytest.approx(MOST_AT_ONCE)
-    assert RemovalRate().confirmed(3, together=MOST_AT_ONCE).removals == 3
+    assert album.removals == pytest.approx(10)
+    assert RemovalRate().confirmed(3, together=10).removals == 3
 
 
 def test_a_rate_is_learned_once_it_rests_on_more_than_what_is_usual() -> None:
