@@ -72,7 +72,7 @@ api: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.api $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
 
 # Installs what it needs through apt where it is missing.
-ops: $(VENV)/dev.stamp
+ops: $(VENV)/ops.stamp
 	@$(BIN)/python -m tests.ops $(PARTS)
 
 # About half an hour on two cores; make test goes through a part of the points.
@@ -110,6 +110,7 @@ lock: $(VENV)/dev.stamp
 	$(COMPILE) pyproject.toml --extra speed -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/docs.in -c requirements/dev.txt -o requirements/docs.txt
+	$(COMPILE) requirements/ops.in -c requirements/dev.txt -o requirements/ops.txt
 	@! grep -nE '://|index-url|find-links' requirements/*.txt
 
 clean:
@@ -132,6 +133,10 @@ $(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/docs.stamp: requirements/docs.txt $(VENV)/dev.stamp
 	$(PIP) install --require-hashes -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/ops.stamp: requirements/ops.txt $(VENV)/dev.stamp
+	$(PIP) install --require-hashes -r requirements/ops.txt
 	@touch $@
 
 # Everything of demo.txt is in dev.txt.

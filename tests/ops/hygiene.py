@@ -1,19 +1,73 @@
-"""Hygiene: no secret in any version of any file that is or was committed."""
+"""Hygiene: no secret in any version of any file; licenses that fit; no known flaw in what is shipped."""
 
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.hygiene.allowed import exceptions
+from tests.hygiene.dependencies import pins
+from tests.hygiene.licenses import PERMISSIVE, license_of, may_be
 from tests.hygiene.scanner import scan
-from tests.ops.promises import Promise
+from tests.ops.promises import Promise, Unavailable
 
 _ROOT = Path(__file__).resolve().parents[2]
+_SERVICES = ("pypi", "osv")
 
 
 def promises() -> Iterator[Promise]:
     """Look at all of it."""
     yield _history()
+    yield _licenses()
+    yield _known_flaws()
+
+
+def _licenses() -> Promise:
+    shipped = {name: license_of(name) for name in pins("run")}
+    wrong = [name for name, license_ in shipped.items() if not may_be(license_, PERMISSIVE)]
+    kinds = len(set(shipped.values()))
+    return Promise(
+        "nothing that is shipped binds operators by its license",
+        not wrong,
+        ", ".join(wrong) or f"{len(shipped)} libraries, {kinds} licenses, no copyleft",
+    )
+
+
+def _known_flaws() -> Promise:
+    """Ask one service after the other; one that knows none of the libraries has not answered."""
+    words = "no flaw is known of what is shipped"
+    for service in _SERVICES:
+        asked = _audit(service)
+        answered = [entry for entry in asked if "vulns" in entry]
+        flawed = [f"{entry['name']} {flaw['id']}" for entry in answered for flaw in entry["vulns"]]
+        if flawed:
+            return Promise(words, False, ", ".join(flawed))
+        if answered:
+            return Promise(words, len(answered) == len(asked), f"{service} knows {len(answered)} of {len(asked)}")
+    return Promise(words, None, f"could not be shown: neither {' nor '.join(_SERVICES)} answers here")
+
+
+def _audit(service: str) -> list[dict[str, Any]]:
+    """What pip-audit was told of each library; nothing where the service cannot be reached."""
+    command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", service, "--format", "json"]
+    command += ["--requirement", "requirements/run.txt", "--require-hashes", "--disable-pip"]
+    done = subprocess.run(
+        [*command, "--progress-spinner", "off", "--timeout", "10"],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    if "No module named pip_audit" in done.stderr:
+        raise Unavailable("pip-audit is not installed: make ops does that")
+    try:
+        told: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+    except ValueError:
+        return []
+    return told
 
 
 def _history() -> Promise:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_STATES = {True: "holds ", False: "BROKEN", None: "unseen"}
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -13,11 +15,12 @@ class Promise:
 
     Attributes:
         words: what is promised.
+        holds: None where this machine has no way to show it; the figure says what is missing.
         figure: what was seen.
     """
 
     words: str
-    holds: bool
+    holds: bool | None
     figure: str
 
 
@@ -51,9 +54,9 @@ def ran(*command: str, words: str, figure: str = "") -> Promise:
 
 
 def show(part: str, promises: Iterable[Promise]) -> bool:
-    """Print each promise as it is looked at. Returns whether all hold."""
+    """Print each promise as it is looked at. Returns whether none was seen broken."""
     good = True
     for promise in promises:
-        good = good and promise.holds
-        print(f"{'holds ' if promise.holds else 'BROKEN'}  {part}: {promise.words}: {promise.figure}", flush=True)
+        good = good and promise.holds is not False
+        print(f"{_STATES[promise.holds]}  {part}: {promise.words}: {promise.figure}", flush=True)
     return good
