@@ -109,7 +109,8 @@ def _findings_json(report: "AuditReport") -> list[dict[str, Any]]:
 
 def _with_texts(words: dict[str, object]) -> dict[str, object]:
     """Ids as texts, as everywhere: they are larger than what JSON's readers keep of a number."""
-    return {name: str(value) if name in ("account_id", "document_id") else value for name, value in words.items()}
+    ours = ("removal_id", "request_id")
+    return {name: str(value) if name.endswith("_id") and name not in ours else value for name, value in words.items()}
 
 
 def _mended(found: "AuditReport", left: "AuditReport") -> list[dict[str, Any]]:

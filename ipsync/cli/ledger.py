@@ -106,11 +106,15 @@ def export(
 
 
 @app.command(
-    epilog=examples("ipsync ledger prove 41234567", "ipsync ledger prove 31337 --account --json"),
+    epilog=examples(
+        "ipsync ledger prove 41234567", "ipsync ledger prove album/4711", "ipsync ledger prove 31337 --account --json"
+    ),
 )
 def prove(
     ctx: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="DOCUMENT", min=1, help="The document's id at ipernity.")],
+    what: Annotated[
+        str, typer.Argument(metavar="DOCUMENT", help='The document\'s id at ipernity, or "album 4711" and the like.')
+    ],
     is_account: Annotated[bool, typer.Option("--account", help="The number is a member's user id.")] = False,
     heads: HeadsOption = None,
     as_json: AsJson = False,
@@ -122,6 +126,7 @@ def prove(
     """
     from ipsync.cli import ledger_answers
 
+    number = _number(what, is_account=is_account)
     if is_account:
         told = session.work_on(ctx, partial(_account_history, account_id=number), needs=("state_key",))
         if as_json:
@@ -134,6 +139,16 @@ def prove(
         output.emit_json(ledger_answers.as_json(answer, lease))
     else:
         ledger_answers.print_answer(answer, lease)
+
+
+def _number(what: str, *, is_account: bool) -> int:
+    """What the ledger is asked for: a document's or member's id, or the number of an entry."""
+    from ipsync.policy.entry_pages import read_entry_name
+
+    number = None if is_account else read_entry_name(what.strip())
+    if number is None and (not what.isdecimal() or not 1 <= int(what) < 2**63):
+        output.fail(f'"{what}" names nothing', 'give an id, or "album 4711"', WRONG)
+    return int(what) if number is None else number
 
 
 def _beside(works: "Works") -> Path:

@@ -41,10 +41,12 @@ def verdict(answer: "Answer") -> str:
 
 def sentences(answer: "Answer", lease: "Lease") -> list[str]:
     """The answer in plain words."""
-    number, now = answer.document_id, answer.now
-    said = [_erased(evidence.entry, number, now) for evidence in answer.evidence]
+    from ipsync.policy.entries import subject_words
+
+    name, now = subject_words(answer.document_id), answer.now
+    said = [_erased(evidence.entry, name, now) for evidence in answer.evidence]
     for removal in answer.owed:
-        what = "The document is" if removal.scope == "document" else "Some files of it are"
+        what = f"The {name.partition(' ')[0]} is" if removal.scope == "document" else "Some files of it are"
         said.append(
             f"{what} being erased ({removal.reason.value}): hidden since {session.moment(removal.hidden_at, now)}, "
             f"gone by {session.moment(removal.erase_by, now)} at the latest."
@@ -53,27 +55,27 @@ def sentences(answer: "Answer", lease: "Lease") -> list[str]:
     if word == "held" and answer.document is not None:
         verified_at = answer.document.verified_at
         said.append(
-            f"A copy of document {number} is held. Its owner was last seen to share it "
+            f"A copy of {name} is held. Its owner was last seen to share it "
             f"{session.moment(verified_at, now)}; unless that is seen again it is not shown after "
             f"{session.moment(lease.serve_until(verified_at), now)} and erased by "
             f"{session.moment(lease.erase_by(verified_at), now)}."
         )
     elif word == "erased-before-ledger" and answer.gone_untold is not None:
         said.append(
-            f"Document {number} was erased {session.moment(answer.gone_untold.gone_at, now)} "
+            f"{name.capitalize()} was erased {session.moment(answer.gone_untold.gone_at, now)} "
             f"({answer.gone_untold.reason.value}), before the ledger began: the database remembers it, and no entry "
             "proves it."
         )
     elif word == "never-held":
         since = "it has not begun" if answer.begun_at is None else f"begun {session.moment(answer.begun_at, now)}"
-        said.append(f"No copy of document {number} is held, and nothing in the ledger ({since}) tells of one.")
+        said.append(f"No copy of {name} is held, and nothing in the ledger ({since}) tells of one.")
     if answer.tombstone is not None and answer.tombstone.stands:
         said.append("Its owner asked for its removal: it is not mirrored again while that stands.")
     return said
 
 
-def _erased(entry: "LedgerEntry", number: int, now: "Instant") -> str:
-    what = f"Document {number} was" if entry.scope == "document" else f"Files of document {number} were"
+def _erased(entry: "LedgerEntry", name: str, now: "Instant") -> str:
+    what = f"{name.capitalize()} was" if entry.scope == "document" else f"Files of {name} were"
     since = entry.first_unsafe_at if entry.first_unsafe_at is not None else entry.at
     law = "" if entry.erase_by is None else f" the law's {session.span(entry.erase_by - since)}"
     inside = "inside" if is_in_time(entry) else "NOT inside"
@@ -113,9 +115,11 @@ def print_answer(answer: "Answer", lease: "Lease") -> None:
 
 def as_json(answer: "Answer", lease: "Lease") -> dict[str, Any]:
     """The answer for scripts, with the evidence."""
+    from ipsync.policy.entries import subject_names
+
     document = answer.document
     return {
-        "document_id": str(answer.document_id),
+        **subject_names(answer.document_id),
         "answer": verdict(answer),
         "sentences": sentences(answer, lease),
         "held": None

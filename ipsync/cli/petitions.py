@@ -52,7 +52,7 @@ def queue(
         words, held = await works.base.catalog.read(
             lambda view: (
                 view.petition_words([entry.petition_id for entry in found]),
-                set(view.documents([entry.subject.subject_id for entry in found])),
+                {entry.petition_id for entry in found if view.holding(entry.subject).documents},
             )
         )
         return works.base.clock.now(), found, dict(words), held
@@ -64,13 +64,13 @@ def queue(
         output.emit_json({"petitions": told, "next_after": following})
         return
     output.print_table(
-        ("petition", "document", "account", "held", "asked", "decide", "outcome", "contact", "note"),
+        ("petition", "what", "account", "held", "asked", "decide", "outcome", "contact", "note"),
         [
             (
                 entry.petition_id,
-                entry.subject.subject_id,
+                entry.subject.name,
                 entry.subject.account_id or None,
-                "yes" if entry.subject.subject_id in held else "no",
+                "yes" if entry.petition_id in held else "no",
                 session.moment(entry.received_at, now),
                 session.ago(entry.decide_by, now) if entry.waits else None,
                 _OUTCOMES[entry.outcome.value] if entry.outcome else "waits",
@@ -128,9 +128,11 @@ def decline(ctx: typer.Context, number: Number, as_json: AsJson = False) -> None
 
 
 def _petition_json(petition: "Petition", words: "Words | None") -> dict[str, Any]:
+    from ipsync.policy.entries import subject_names
+
     return {
         "petition_id": str(petition.petition_id),
-        "document_id": str(petition.subject.subject_id),
+        **subject_names(petition.subject.subject_id),
         "account_id": str(petition.subject.account_id) if petition.subject.account_id else None,
         "received_at": session.instant_text(petition.received_at),
         "decide_by": session.instant_text(petition.decide_by),

@@ -134,9 +134,11 @@ def _expired_files(view: "View", rules: "Rules", now: "Instant") -> "list[Remova
 
 
 def _as_json(removal: "Removal") -> dict[str, Any]:
+    from ipsync.policy.entries import subject_names
+
     return {
         "removal_id": removal.removal_id or None,
-        "document_id": str(removal.document_id),
+        **subject_names(removal.document_id),
         "account_id": str(removal.account_id),
         "reason": removal.reason.value,
         "stage": removal.stage.value,
@@ -147,17 +149,21 @@ def _as_json(removal: "Removal") -> dict[str, Any]:
 
 def _print_plan(now: "Instant", due: "Sequence[Removal]") -> None:
     """Show how much is due for which reason; the single documents are in the JSON."""
+    from ipsync.policy.entries import subject_words
+
     groups: dict[tuple[int, str, str], list[Instant]] = {}
     for removal in due:
-        key = (removal.account_id, removal.reason.value, removal.scope.value)
+        is_whole = removal.scope.value == "document"
+        what = subject_words(removal.document_id).rpartition(" ")[0] if is_whole else removal.scope.value
+        key = (removal.account_id, removal.reason.value, what)
         groups.setdefault(key, []).append(removal.erase_by)
     output.print_table(
         ("account", "reason", "what", "how many", "by law"),
         [
-            (account_id, reason, f"{scope}s" if scope == "document" else scope, len(deadlines), _by(deadlines, now))
-            for (account_id, reason, scope), deadlines in groups.items()
+            (account_id, reason, "files" if what == "files" else f"{what}s", len(deadlines), _by(deadlines, now))
+            for (account_id, reason, what), deadlines in groups.items()
         ],
-        title="Due now; nothing was erased. --json names each document." if groups else "",
+        title="Due now; nothing was erased. --json names each." if groups else "",
         empty="Nothing is due.",
     )
 

@@ -22,6 +22,7 @@ app = typer.Typer(
     epilog=examples(
         "ipsync removal add https://www.ipernity.com/doc/31337/41234567",
         "ipsync removal add 41234567 --contact owner@example.org",
+        "ipsync removal add https://www.ipernity.com/album/31337/4711",
         "ipsync removal add --account 31337   # everything of a member",
         "ipsync removal list --open",
         "ipsync removal queue   # who asks without proof",
@@ -47,7 +48,11 @@ RequestNumber = Annotated[int, typer.Argument(metavar="REQUEST", min=1, help="Th
 def add(
     ctx: typer.Context,
     document: Annotated[
-        str | None, typer.Argument(metavar="DOCUMENT", help="A document's id, or the link to its page at ipernity.")
+        str | None,
+        typer.Argument(
+            metavar="DOCUMENT",
+            help='A document\'s id, "album 4711", or the link to the page of a document, album, folder or article.',
+        ),
     ] = None,
     account: Annotated[
         str | None,
@@ -184,7 +189,7 @@ def list_requests(
         [
             (
                 request.request_id,
-                f"{request.subject.scope.value} {request.subject.subject_id}",
+                request.subject.name,
                 session.moment(request.received_at, now),
                 session.ago(request.erase_by, now) if request.is_open else None,
                 session.moment(request.gone_at, now) if request.gone_at else "not yet",
@@ -322,9 +327,13 @@ def receipt_json(request: "RemovalRequest") -> dict[str, Any]:
 
 
 def _subject_json(subject: "Subject") -> dict[str, Any]:
+    from ipsync.policy.entries import subject_names
+
+    is_account = subject.scope.value == "account"
+    named = {"kind": "account", "id": str(subject.subject_id), "document_id": None}
     return {
         "scope": subject.scope.value,
-        "document_id": str(subject.subject_id) if subject.scope.value == "document" else None,
+        **(named if is_account else subject_names(subject.subject_id)),
         "account_id": str(subject.account_id) if subject.account_id else None,
     }
 
@@ -336,7 +345,7 @@ def _held_json(expected: "Expected") -> dict[str, Any]:
 
 def _expectation(expected: "Expected") -> str:
     subject, held = expected.subject, expected.held
-    name = f"{subject.scope.value} {subject.subject_id}"
+    name = subject.name
     of = f" of account {subject.account_id}" if subject.account_id and subject.scope.value == "document" else ""
     if not held.documents:
         return f"{name.capitalize()}{of} is not mirrored here. It never will be while the request stands."
@@ -352,7 +361,7 @@ def _print_receipt(request: "RemovalRequest", now: "Instant") -> None:
     files = f"{session.counted(held.files, 'file')} ({session.size_text(held.size_bytes)})"
     facts: Sequence[tuple[str, object]] = [
         ("request", request.request_id),
-        ("for", f"{request.subject.scope.value} {request.subject.subject_id}"),
+        ("for", request.subject.name),
         ("received", session.moment(request.received_at, now)),
         ("hidden", session.moment(request.hidden_at, now)),
         ("deadline", session.moment(request.erase_by, now)),

@@ -23,6 +23,7 @@ from ipsync.jobs.audit_files import FileLook
 from ipsync.jobs.audit_outside import look_outside
 from ipsync.jobs.ledger import check_ledger
 from ipsync.policy.auditing import Finding, Findings, Kind
+from ipsync.policy.entries import subject_field
 from ipsync.policy.instants import Instant
 from ipsync.policy.ledger import LedgerHead
 from ipsync.policy.rules import Rules
@@ -213,7 +214,7 @@ def as_words(finding: Finding) -> dict[str, object]:
     """A finding as a log or a script names it: only what is known of it."""
     named = {
         "account_id": finding.account_id,
-        "document_id": finding.document_id,
+        **({} if finding.document_id is None else subject_field(finding.document_id)),
         "rendition": finding.rendition,
         "removal_id": finding.removal_id,
         "request_id": finding.request_id,

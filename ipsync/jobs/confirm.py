@@ -13,7 +13,7 @@ from ipsync.jobs.restraint import Restraint, next_in_turn
 from ipsync.jobs.tripwires import Tripwires, sample_of
 from ipsync.policy.accounts import SERVED_STATES, Account, Grant
 from ipsync.policy.documents import Document, DocumentState, ListedDocument
-from ipsync.policy.entries import AREAS, entry_bar, entry_of, is_entry, seen_again, speaks_for
+from ipsync.policy.entries import AREAS, entry_bar, entry_of, is_entry, seen_again, speaks_for, subject_field
 from ipsync.policy.instants import Instant
 from ipsync.policy.permission import bar, reason_for
 from ipsync.policy.planner import ListingKey
@@ -156,7 +156,7 @@ class Confirm:
                 Event.CONFIRM_UNANSWERED,
                 "A suspicion could not be confirmed yet; the document stays hidden.",
                 account_id=removal.account_id,
-                document_id=removal.document_id,
+                **subject_field(removal.document_id),
                 reason=failure.reason,
                 code=failure.code,
             )
@@ -194,7 +194,7 @@ class Confirm:
                 Event.CONFIRM_ANSWERED,
                 "A suspicion was right: the document is not shared any more, and is being erased.",
                 account_id=removal.account_id,
-                document_id=removal.document_id,
+                **subject_field(removal.document_id),
             )
         elif verdict is _Verdict.WITHDRAWN:
             report.withdrawn += 1
@@ -202,7 +202,7 @@ class Confirm:
                 Event.REMOVAL_WITHDRAWN,
                 "A suspicion was a false alarm: the document is shared as before.",
                 account_id=removal.account_id,
-                document_id=removal.document_id,
+                **subject_field(removal.document_id),
             )
         else:
             await self._catalog.write(lambda tx: self._wait(tx, removal))

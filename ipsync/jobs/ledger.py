@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.policy.documents import Document, Tombstone
+from ipsync.policy.entries import Entry, is_entry
 from ipsync.policy.instants import Instant
 from ipsync.policy.ledger import GENESIS, EntryKind, LedgerEntry, LedgerHead, encode, leaf
 from ipsync.policy.ledger_check import LedgerCheck
@@ -118,12 +119,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a document.
+    """What became of a document, or of an album, folder, article or profile.
 
     Attributes:
         now: when it was asked.
         begun_at: when the ledger began, or None while it has not.
         opening: shows that the entries' digest is that of this document, 32 bytes.
+        document_id: its id, or the subject number of an entry.
         document: where a copy is held.
         owed: removals under way.
         tombstone: what keeps it from being mirrored, where a copy was erased or its owner asked.
@@ -135,7 +137,7 @@ class Answer:
     now: Instant
     begun_at: Instant | None
     opening: bytes
-    document: Document | None
+    document: Document | Entry | None
     owed: tuple[Removal, ...]
     tombstone: Tombstone | None
     gone_untold: Removal | None
@@ -147,7 +149,7 @@ async def prove_document(catalog: Catalog, document_id: int, heads: Sequence[Led
 
     Args:
         catalog: where the ledger is.
-        document_id: of the document.
+        document_id: of the document, or the subject number of an entry.
         heads: copies of heads, by sequence; the first that covers an entry is what its evidence leads to.
         now: the lease clock.
     """
@@ -167,7 +169,7 @@ def _look(view: View, document_id: int, now: Instant) -> tuple[Answer, list[Ledg
         now=now,
         begun_at=begun[0].at if begun else None,
         opening=view.ledger_opening("document", document_id),
-        document=view.documents([document_id]).get(document_id),
+        document=(view.entries if is_entry(document_id) else view.documents)([document_id]).get(document_id),
         owed=tuple(view.removals(stages=OPEN_STAGES, document_ids=[document_id])),
         tombstone=view.tombstones([document_id]).get(document_id),
         gone_untold=max(untold, key=lambda removal: removal.removal_id, default=None),

@@ -8,7 +8,7 @@ request is never made twice, so a process that dies between the two finds its pe
 from dataclasses import dataclass
 from functools import partial
 
-from ipsync.jobs.requests import RequestRefusedError, Requests
+from ipsync.jobs.requests import RequestRefusedError, Requests, with_owner
 from ipsync.policy.petitions import (
     WAITING_MOST,
     Outcome,
@@ -189,12 +189,8 @@ def end_all(tx: Transaction, now: int) -> None:
 def _add(tx: Transaction, subject: Subject, words: Words, token: str, now: int, rules: Rules) -> int:
     if tx.waiting_petitions() >= WAITING_MOST:
         raise TooManyPetitionsError("too many requests wait already: please write to the operator instead")
-    document_id = subject.subject_id
-    known = tx.documents([document_id]).get(document_id)
-    if known is not None:
-        # A link may name another owner than the document has.
-        subject = Subject(subject.scope, document_id, known.account_id)
-    return tx.put_petition(new_petition(subject, token, now, rules.lease), words)
+    # A link may name another owner than the document has.
+    return tx.put_petition(new_petition(with_owner(tx, subject), token, now, rules.lease), words)
 
 
 def _end(tx: Transaction, petition: Petition, outcome: Outcome, now: int, request_id: int = 0) -> Petition:

@@ -16,7 +16,7 @@ from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.drills import NOTE as DRILL_NOTE
 from ipsync.policy.drills import marked, read_drill
-from ipsync.policy.entries import Entry, is_entry
+from ipsync.policy.entries import Entry, is_entry, subject_field
 from ipsync.policy.instants import Instant
 from ipsync.policy.ledger import gone as gone_entry
 from ipsync.policy.planning import next_try
@@ -189,7 +189,7 @@ class Purge:
             # What a store says of itself needs no traceback; anything else is a mistake of ours.
             cause=None if isinstance(error, StoreFailure) else error,
             account_id=removal.account_id,
-            document_id=removal.document_id,
+            **subject_field(removal.document_id),
             attempts=attempts,
         )
 

@@ -5,6 +5,7 @@ It names numbers and our own words only, and erases nothing: by then nothing is 
 
 from collections.abc import Callable, Sequence
 
+from ipsync.policy.entries import subject_field
 from ipsync.policy.instants import Instant, seconds
 from ipsync.policy.removals import Removal, is_breach
 from ipsync.telemetry import Event, Metrics, get_log
@@ -54,7 +55,7 @@ def _log_one(removal: Removal, gone_at: Instant, *, late: bool) -> None:
         Event.REMOVAL_BREACH if late else Event.REMOVAL_GONE,
         "It was erased later than the law allows." if late else "Nothing of it is left.",
         account_id=removal.account_id,
-        document_id=removal.document_id,
+        **subject_field(removal.document_id),
         reason=removal.reason.value,
         files=removal.files_erased,
         hidden_after_seconds=seconds(removal.hidden_at - since),

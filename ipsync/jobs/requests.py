@@ -15,7 +15,7 @@ from ipsync.jobs.obligations import forget_member
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, Tombstone
-from ipsync.policy.entries import FUTURE
+from ipsync.policy.entries import FUTURE, is_entry
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason
@@ -27,6 +27,7 @@ from ipsync.policy.requests import (
     Words,
     lifted,
     new_request,
+    owe_entry_request,
     owe_request,
     withdrawn,
     words_kept_for,
@@ -120,7 +121,7 @@ class Requests:
             Event.REMOVAL_REQUESTED,
             "An owner's request was taken in; what it names is hidden.",
             request_id=taken.request.request_id,
-            scope=subject.scope.value,
+            what=subject.name.partition(" ")[0],
             documents=taken.documents,
         )
         return replace(taken, request=kept or taken.request)
@@ -257,7 +258,7 @@ def take_in(
     subject = expected.subject
     epoch = 0
     if subject.scope is RequestScope.DOCUMENT:
-        _doom_document(tx, subject, now, lease, due)
+        _doom_one(tx, subject, now, lease, due)
     else:
         epoch = _hide_account(tx, subject.subject_id, now)
     request = expected.standing or new_request(subject, expected.held, epoch, now, lease, due)
@@ -310,23 +311,28 @@ def lift_requests(tx: Transaction, account_id: int, consent_epoch: int, now: Ins
 
 def _look(view: View, subject: Subject) -> Expected:
     standing = next((request for request in view.removal_requests_of(subject) if request.stands), None)
-    return Expected(_with_owner(view, subject), view.holding(subject), standing)
+    return Expected(with_owner(view, subject), view.holding(subject), standing)
 
 
-def _with_owner(view: View, subject: Subject) -> Subject:
+def with_owner(view: View, subject: Subject) -> Subject:
     """The subject with its owner as the catalog knows it: a link may name another."""
     if subject.scope is RequestScope.ACCOUNT:
         return replace(subject, account_id=subject.subject_id)
-    document_id = subject.subject_id
-    known = view.documents([document_id]).get(document_id) or view.tombstones([document_id]).get(document_id)
+    number = subject.subject_id
+    held = (view.entries if is_entry(number) else view.documents)([number]).get(number)
+    known = held or view.tombstones([number]).get(number)
     return subject if known is None or not known.account_id else replace(subject, account_id=known.account_id)
 
 
-def _doom_document(tx: Transaction, subject: Subject, now: Instant, lease: Lease, due: Instant | None) -> None:
+def _doom_one(tx: Transaction, subject: Subject, now: Instant, lease: Lease, due: Instant | None) -> None:
     document = tx.documents([subject.subject_id]).get(subject.subject_id)
     if document is not None:
         doomed, removal = owe_request(document, now, lease, due)
         tx.update_documents([doomed])
+        tx.add_removals([removal])
+    for entry in tx.entries([subject.subject_id] if is_entry(subject.subject_id) else ()).values():
+        gone, removal = owe_entry_request(entry, now, lease, due)
+        tx.put_entries([gone])
         tx.add_removals([removal])
     # It stands from now on, held or not: no page that is under way can take it in.
     tx.put_tombstones([Tombstone(subject.subject_id, subject.account_id, Reason.OWNER_REQUEST.value, now, stands=True)])

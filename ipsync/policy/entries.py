@@ -7,6 +7,7 @@ or a ledger entry of an album can never be taken for one of a document. Values a
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from ipsync.policy.accounts import CONTENT_AREAS
 from ipsync.policy.documents import DocumentState, Tombstone, Visibility
@@ -91,6 +92,23 @@ def subject_words(number: int) -> str:
     except ValueError:
         return "an unknown entry"
     return f"{kind.value} {entry_id}"
+
+
+def subject_names(number: int) -> dict[str, str | None]:
+    """A document or entry for scripts: `kind`, `id`, and `document_id`, which only documents have."""
+    if not is_entry(number):
+        return {"kind": "document", "id": str(number), "document_id": str(number)}
+    kind, entry_id = subject_words(number).rsplit(" ", 1)
+    return {"kind": kind, "id": entry_id, "document_id": None}
+
+
+def subject_field(number: int) -> dict[str, Any]:
+    """A document or entry for a log, under a name of its own: `document_id` 17, `album_id` 4711."""
+    try:
+        kind, entry_id = entry_of(number)
+    except ValueError:
+        return {"document_id": number}
+    return {f"{kind.value}_id": entry_id}
 
 
 @dataclass(frozen=True, slots=True)

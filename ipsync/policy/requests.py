@@ -13,6 +13,9 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from ipsync.policy.documents import Document, DocumentState
+from ipsync.policy.entries import Entry, owe_entry, subject_words
+from ipsync.policy.entries import doomed as doomed_entry
+from ipsync.policy.entry_pages import read_entry_name, read_entry_page
 from ipsync.policy.instants import Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason, Removal, Stage
@@ -51,13 +54,20 @@ class Subject:
     """What a request names.
 
     Attributes:
-        subject_id: the id of the document or the account.
+        subject_id: the id of the document or the account; of an album, folder, article or profile its subject number,
+            which is negative, under the scope of a document (`policy.entries`).
         account_id: the owner's, or 0 where nobody knows it.
     """
 
     scope: RequestScope
     subject_id: int
     account_id: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it names, for people: `document 41234567`, `album 4711`, `account 31337`."""
+        is_account = self.scope is RequestScope.ACCOUNT
+        return f"account {self.subject_id}" if is_account else subject_words(self.subject_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +199,20 @@ def owe_request(document: Document, now: Instant, lease: Lease, due: Instant | N
     hidden_at = document.hidden_at if document.hidden_at is not None else now
     doomed = replace(document, state=DocumentState.DOOMED, hidden_at=hidden_at)
     owed = owe_document(doomed, Reason.OWNER_REQUEST, now, lease, Stage.CONFIRMED, CERTIFICATE)
+    return doomed, _due(owed, now, lease, due)
+
+
+def owe_entry_request(entry: Entry, now: Instant, lease: Lease, due: Instant | None = None) -> tuple[Entry, Removal]:
+    """The same for an album, a folder, an article or a profile; arguments as of `owe_request`."""
+    gone = doomed_entry(entry, now)
+    owed = owe_entry(gone, Reason.OWNER_REQUEST, now, lease, Stage.CONFIRMED, CERTIFICATE, now)
+    return gone, _due(owed, now, lease, due)
+
+
+def _due(owed: Removal, now: Instant, lease: Lease, due: Instant | None) -> Removal:
     by_lease = owed.erase_by
     by_request = deadline(now, lease) if due is None else min(due, deadline(now, lease))
-    return doomed, replace(owed, erase_by=min(by_lease, by_request) if now < by_lease else by_request)
+    return replace(owed, erase_by=min(by_lease, by_request) if now < by_lease else by_request)
 
 
 def withdrawn(request: RemovalRequest, now: Instant) -> RemovalRequest:
@@ -278,11 +299,12 @@ def united(before: OutsideTombstone | None, after: OutsideTombstone) -> OutsideT
 
 
 def parse_document(text: str, site_url: str) -> Subject:
-    """Read what an owner gives to name a document: its number, or the link to its page. Nothing is fetched.
+    """Read what an owner gives to name a document or an entry: its number, or the link to its page. Nothing is fetched.
 
     Args:
         text: `41234567`, or `https://www.ipernity.com/doc/<user>/41234567` with a user id or an alias; followed by
-            `/in/...`, a query or a fragment where they copied it so.
+            `/in/...`, a query or a fragment where they copied it so. Of others `album 4711`, or the link to the page of
+            an album, a folder or an article.
         site_url: the site that is configured; its pages are understood beside ipernity's own.
 
     Raises:
@@ -291,12 +313,20 @@ def parse_document(text: str, site_url: str) -> Subject:
     given = text.strip()
     if _NUMBER.fullmatch(given):
         return Subject(RequestScope.DOCUMENT, _checked(given))
-    found = _PAGE.fullmatch(_path_on_site(given, _origins(site_url)))
+    if (number := read_entry_name(given)) is not None:
+        return Subject(RequestScope.DOCUMENT, number)
+    path = _path_on_site(given, _origins(site_url))
+    if (entry := read_entry_page(path)) is not None:
+        return Subject(RequestScope.DOCUMENT, entry[0], _owner(entry[1]))
+    found = _PAGE.fullmatch(path)
     if found is None:
         raise ValueError(_HINT)
-    owner, number = found.groups()
-    account_id = _checked(owner) if _NUMBER.fullmatch(owner) else 0
-    return Subject(RequestScope.DOCUMENT, _checked(number), account_id)
+    owner, digits = found.groups()
+    return Subject(RequestScope.DOCUMENT, _checked(digits), _owner(owner))
+
+
+def _owner(given: str) -> int:
+    return _checked(given) if _NUMBER.fullmatch(given) else 0
 
 
 def parse_account(text: str) -> int:

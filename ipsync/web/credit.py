@@ -4,8 +4,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ipsync.policy.documents import Document
-from ipsync.policy.entries import Entry, EntryKind
+from ipsync.policy.entries import Entry, EntryKind, entry_of, is_entry
 from ipsync.policy.licenses import LICENSES
+from ipsync.policy.requests import RequestScope, Subject
 from ipsync.web.showing import Held
 
 _PAGES = {EntryKind.ALBUM: "album", EntryKind.FOLDER: "folder", EntryKind.ARTICLE: "blog"}
@@ -32,9 +33,29 @@ def document_link(document: Document, site_url: str) -> str:
 
 def entry_link(entry: Entry, site_url: str) -> str:
     """Give the page of an album, a folder, an article or a member at ipernity."""
-    if entry.kind is EntryKind.PROFILE:
-        return member_link(entry.account_id, site_url)
-    return f"{site_url}/{_PAGES[entry.kind]}/{entry.account_id}/{entry.entry_id}"
+    return _entry_page(entry.kind, entry.entry_id, entry.account_id, site_url)
+
+
+def _entry_page(kind: EntryKind, entry_id: int, account_id: int, site_url: str) -> str:
+    if kind is EntryKind.PROFILE:
+        return member_link(account_id, site_url)
+    return f"{site_url}/{_PAGES[kind]}/{account_id}/{entry_id}"
+
+
+def page_of(subject: Subject, site_url: str) -> str:
+    """Give the page at ipernity of what a request names."""
+    if subject.scope is RequestScope.ACCOUNT:
+        return member_link(subject.subject_id, site_url)
+    if is_entry(subject.subject_id):
+        return _entry_page(*entry_of(subject.subject_id), subject.account_id, site_url)
+    return f"{site_url}/doc/{subject.account_id}/{subject.subject_id}"
+
+
+def name_of_subject(subject: Subject) -> str:
+    """What a request names, as pages for members say it: `work 41234567`, `album 4711`, `everything`."""
+    if subject.scope is RequestScope.ACCOUNT:
+        return "everything"
+    return subject.name if is_entry(subject.subject_id) else f"work {subject.subject_id}"
 
 
 def member_link(account_id: int, site_url: str) -> str:

@@ -18,7 +18,7 @@ from ipsync.policy.requests import Ending, Holding, RemovalRequest, RequestScope
 from ipsync.ports.catalog import View
 from ipsync.web.authorization import member_of
 from ipsync.web.connect import jobs_of, permission_words
-from ipsync.web.credit import document_link
+from ipsync.web.credit import document_link, name_of_subject, page_of
 from ipsync.web.failures import not_found
 from ipsync.web.forms import read_form
 from ipsync.web.headers import Needs
@@ -202,8 +202,8 @@ def _receipt(entry: RemovalRequest, now: Instant, site_url: str) -> dict[str, An
     is_document = subject.scope is RequestScope.DOCUMENT
     return {
         "number": entry.request_id,
-        "what": f"work {subject.subject_id}" if is_document else "everything",
-        "link": f"{site_url}/doc/{subject.account_id}/{subject.subject_id}" if is_document else "",
+        "what": name_of_subject(subject),
+        "link": page_of(subject, site_url) if is_document else "",
         "documents": entry.held.documents,
         "files": entry.held.files,
         "size": size_words(entry.held.size_bytes),

@@ -14,6 +14,7 @@ from ipsync.jobs.petitions import Standing, TooManyPetitionsError
 from ipsync.policy.instants import Instant, rfc3339
 from ipsync.policy.petitions import Outcome
 from ipsync.policy.requests import LONGEST_WORDS, Subject, Words, parse_document, parse_words
+from ipsync.web.credit import name_of_subject
 from ipsync.web.failures import WebFailure, unavailable
 from ipsync.web.forms import read_form
 from ipsync.web.headers import Needs
@@ -125,7 +126,7 @@ def _told(standing: Standing, now: Instant) -> dict[str, Any]:
         steps.append(Step("Hidden", _text(request.hidden_at), is_done=True))
         steps.append(Step("Erased", _text(request.gone_at) if is_gone else f"by {_text(request.erase_by)}", is_gone))
     return {
-        "document_id": petition.subject.subject_id,
+        "what": name_of_subject(petition.subject),
         "verdict": verdict,
         "state": state,
         "steps": steps,

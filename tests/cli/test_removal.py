@@ -144,6 +144,8 @@ def test_T11_what_is_not_mirrored_may_be_named_as_well(mirror: Mirror) -> None:
 def test_a_dry_run_changes_nothing(mirror: Mirror) -> None:
     assert mirror.json("add", PAGE, "--dry-run") == {
         "scope": "document",
+        "kind": "document",
+        "id": "5",
         "document_id": "5",
         "account_id": "1",
         "held": {"documents": 1, "files": 1, "bytes": 9},

@@ -308,6 +308,56 @@ async def test_T10_T11_T15_of_albums_folders_and_articles_nothing_is_left_anywhe
     assert all(request.gone_at for request in house.catalog.read_now(lambda view: view.removal_requests()))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_T11_I4_one_of_them_is_removed_on_request_and_stays_away(house: Household, kind: EntryKind) -> None:
+    mine = await gallery(house)
+    number = subject_number(kind, mine[kind])
+    subject = Subject(RequestScope.DOCUMENT, number)
+    assert (await house.requests.look(subject)).subject.account_id == OLGA
+    taken = await house.requests.file(subject, Words())
+    assert (taken.documents, taken.request.held.documents) == (1, 1)
+    assert house.served_entries() == {subject_number(*one) for one in mine.items()} - {number}, "by the answer itself"
+    assert house.served() == set(house.source.documents), "the documents in it are not asked for"
+    removal = house.removal(number)
+    assert (removal.reason, removal.stage) == (Reason.OWNER_REQUEST, Stage.CONFIRMED)
+    await house.purge()
+    assert house.entry(kind, mine[kind]) is None
+    await house.mirror()
+    assert house.entry(kind, mine[kind]) is None, "it is named by its list, and stays away"
+    await house.authorize(OLGA, ALL)
+    await house.mirror()
+    assert house.entry(kind, mine[kind]) is None, "a new consent lifts no request for one"
+    request = house.catalog.read_now(lambda view: view.removal_request(taken.request.request_id))
+    assert request is not None
+    assert request.gone_at
+    assert request.is_kept_outside
+    house.passes(HOUR)
+    await house.requests.withdraw(taken.request.request_id)
+    house.passes(HOUR)
+    await house.mirror()
+    assert house.entry_state(kind, mine[kind]) is DocumentState.LIVE
+
+
+async def test_T11_F28_an_album_that_was_asked_for_is_not_brought_back_by_an_older_database(
+    house: Household, households: Callable[..., Household]
+) -> None:
+    mine = await gallery(house)
+    number = subject_number(EntryKind.ALBUM, mine[EntryKind.ALBUM])
+    backup = (house.folder / "ipsync.db").read_bytes(), (house.folder / "ipsync.db-wal").read_bytes()
+    await house.requests.file(Subject(RequestScope.DOCUMENT, number), Words())
+    await house.purge()
+    restored = households(rules=house.rules)
+    restored.catalog.close_now()
+    for name, held in zip(("ipsync.db", "ipsync.db-wal"), backup, strict=True):
+        (restored.folder / name).write_bytes(held)
+    (restored.folder / "ipsync.tombstones").write_bytes((house.folder / "ipsync.tombstones").read_bytes())
+    restored.reopen()
+    await restored.tombstones.replay()
+    assert restored.entry_state(EntryKind.ALBUM, mine[EntryKind.ALBUM]) is DocumentState.DOOMED
+    [request] = restored.catalog.read_now(lambda view: view.removal_requests())
+    assert (request.subject.name, request.stands) == (f"album {mine[EntryKind.ALBUM]}", True)
+
+
 async def test_I4_F28_a_restored_database_brings_no_album_back(
     house: Household, households: Callable[..., Household]
 ) -> None:

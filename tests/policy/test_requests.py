@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipsync.policy.documents import DocumentState
+from ipsync.policy.documents import DocumentState, Visibility
+from ipsync.policy.entries import Content, EntryKind, ListedEntry, verified
 from ipsync.policy.instants import DAY, HOUR, MINUTE
 from ipsync.policy.removals import Reason, Stage, is_breach, is_due
 from ipsync.policy.requests import (
@@ -21,6 +22,7 @@ from ipsync.policy.requests import (
     lifted,
     new_request,
     outside_of,
+    owe_entry_request,
     owe_request,
     parse_account,
     parse_document,
@@ -55,6 +57,26 @@ ACCOUNT = Subject(RequestScope.ACCOUNT, 1, 1)
 )
 def test_T11_a_document_is_named_by_its_number_or_its_page(given_text: str, account_id: int) -> None:
     assert parse_document(given_text, SITE) == Subject(RequestScope.DOCUMENT, 41234567, account_id)
+
+
+@pytest.mark.parametrize(
+    ("given_text", "name", "account_id"),
+    [
+        ("album 70", "album 70", 0),
+        ("folder/71", "folder 71", 0),
+        ("article 72", "article 72", 0),
+        (" profile 7 ", "profile 7", 0),
+        ("https://www.ipernity.com/album/7/70", "album 70", 7),
+        ("https://www.ipernity.com/doc/7/album/70/", "album 70", 7),
+        ("https://www.ipernity.com/doc/olga.dubois/folder/71", "folder 71", 0),
+        ("http://www.ipernity.com/blog/olga.dubois/72?from=mail", "article 72", 0),
+    ],
+)
+def test_T11_an_album_or_article_is_named_in_words_or_by_its_page(given_text: str, name: str, account_id: int) -> None:
+    subject = parse_document(given_text, SITE)
+    assert (subject.name, subject.account_id) == (name, account_id)
+    assert subject.subject_id < 0
+    assert (DOCUMENT.name, ACCOUNT.name) == ("document 5", "account 1")
 
 
 def test_the_configured_site_is_understood_as_well() -> None:
@@ -97,6 +119,13 @@ def test_the_largest_number_there_is_names_a_document() -> None:
         "https://www.ipernity.com/doc/../7",
         "https://www.ipernity.com/home/3",
         "https://www.ipernity.com//doc/3/7",
+        "https://www.ipernity.com/album/3",
+        "https://www.ipernity.com/doc/3/blog/7",
+        f"https://www.ipernity.com/album/3/{2**60}",
+        "https://evil.test/album/3/7",
+        "album -7",
+        f"album {2**60}",
+        "document 7",
         "https://www.ipernity.com/x/doc/3/7",
         "https://www.ipernity.com.evil.test/doc/3/7",
         "https://evil.test/https://www.ipernity.com/doc/3/7",
@@ -122,7 +151,7 @@ def test_anything_is_a_document_or_refused(text: str) -> None:
         found = parse_document(text, SITE)
     except ValueError:
         return
-    assert 0 < found.subject_id < 2**63
+    assert -(2**63) < found.subject_id < 2**63
     assert 0 <= found.account_id < 2**63
 
 
@@ -172,6 +201,17 @@ def test_T11_what_an_owner_asked_for_is_doomed_and_due_at_once(state: DocumentSt
     assert (removal.reason, removal.stage) == (Reason.OWNER_REQUEST, Stage.CONFIRMED)
     assert (removal.first_unsafe_at, removal.detected_at, removal.confirmed_at) == (NOW, NOW, NOW)
     assert is_due(removal, NOW)
+
+
+def test_T11_an_album_is_doomed_and_due_by_the_earlier_law() -> None:
+    seen = ListedEntry(70, "title", frozenset({Visibility.PUBLIC}))
+    album = verified(None, EntryKind.ALBUM, 7, seen, Content(), NOW - HOUR, NOW)
+    doomed, removal = owe_entry_request(album, NOW, LEASE)
+    assert (doomed.state, doomed.hidden_at) == (DocumentState.DOOMED, NOW)
+    assert (removal.document_id, removal.reason, removal.stage) == (album.number, Reason.OWNER_REQUEST, Stage.CONFIRMED)
+    assert removal.first_unsafe_at == removal.hidden_at == NOW
+    assert removal.erase_by == LEASE.erase_by(NOW - HOUR) < deadline(NOW, LEASE)
+    assert owe_entry_request(album, NOW, LEASE, due=NOW + HOUR)[1].erase_by == NOW + HOUR
 
 
 def test_T11_of_two_laws_the_earlier_holds() -> None:

@@ -108,7 +108,7 @@ def _read(request: web.Request, fields: dict[str, str]) -> tuple[Subject, Words]
 
 def _what(subject: Subject) -> str:
     if subject.scope is RequestScope.DOCUMENT:
-        return f"document {subject.subject_id}"
+        return subject.name
     return f"everything of account {subject.subject_id}"
 
 
