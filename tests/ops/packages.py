@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.ops import sbom
 from tests.ops.promises import Promise
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ def promises() -> Iterator[Promise]:
                 f"built twice, the {suffix} is the same", same, f"sha256 {digest}, {one.stat().st_size:,} bytes"
             )
         yield from _installed(folder, next(path for path in first if path.suffix == ".whl"))
+    yield from sbom.promises()
 
 
 def _build(folder: Path) -> list[Path]:
