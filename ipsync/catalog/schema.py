@@ -35,7 +35,8 @@ def demand_head(connection: Connection) -> None:
         raise CatalogOutdated(f"the database has no tables yet: {_UPGRADE}")
     if found not in REVISIONS:
         raise CatalogOutdated(
-            f"the database has schema {found}, made by a newer ipsync; this one knows {HEAD}: install the newer one"
+            f"the database has schema {found}, made by a newer ipsync; this one knows {HEAD}: "
+            "install the newer one, or restore the backup that was made before the upgrade"
         )
     if found != HEAD:
         raise CatalogOutdated(f"the database has schema {found}, this ipsync needs {HEAD}: {_UPGRADE}")

@@ -24,6 +24,8 @@ app = typer.Typer(add_completion=False)
 CONFIG_FILE = "ipsync.toml"
 POLICY_FILE = "privacy-policy.md"
 SECRETS_FOLDER = "secrets"
+STATE_FOLDER = Path("/var/lib/ipsync")
+"""Where a mirror lies whose configuration is the system's: the service may write nowhere else."""
 _GENERATED: dict[str, Callable[[], str]] = {
     "state_key": lambda: secrets.token_hex(32),
     "admin_token": lambda: secrets.token_urlsafe(32),
@@ -239,6 +241,7 @@ class _Written:
 def _write(folder: Path, answers: Answers, *, force: bool) -> _Written:
     """Write secrets, then policy, then configuration: a crash leaves nothing that looks finished."""
     from ipsync.assets import asset_folder
+    from ipsync.settings import SYSTEM_FILE
 
     kept: list[Path] = []
     secret_folder = folder / SECRETS_FOLDER
@@ -252,7 +255,8 @@ def _write(folder: Path, answers: Answers, *, force: bool) -> _Written:
     if not _create(folder / POLICY_FILE, policy, mode=0o644, replace=force):
         kept.append(folder / POLICY_FILE)
     missing = tuple(name for name in _GIVEN if not os.path.lexists(secret_folder / name))
-    _create(folder / CONFIG_FILE, _configuration(answers), mode=0o644, replace=force)
+    is_service = folder / CONFIG_FILE == SYSTEM_FILE
+    _create(folder / CONFIG_FILE, _configuration(answers, is_service=is_service), mode=0o644, replace=force)
     return _Written(folder / CONFIG_FILE, tuple(kept), missing)
 
 
@@ -274,7 +278,7 @@ def _create(path: Path, text: str, *, mode: int, replace: bool = False) -> bool:
     return True
 
 
-def _configuration(answers: Answers) -> str:
+def _configuration(answers: Answers, *, is_service: bool) -> str:
     from ipsync.settings.reference import toml_value
     from ipsync.settings.secrets import SECRET_NAMES
     from ipsync.settings.sections import TERMS_VERSION
@@ -296,6 +300,9 @@ def _configuration(answers: Answers) -> str:
     if answers.api_url:
         lines += ["", "[api]", f"url = {toml_value(answers.api_url)}"]
     lines += ["", "[mirror]", 'visibility = ["public"]', 'renditions = ["240", "original"]']
+    if is_service:
+        lines += ["", "[database]", f"url = {toml_value(f'sqlite:///{STATE_FOLDER}/ipsync.db')}"]
+        lines += ["", "[store]", f"url = {toml_value(f'file:{STATE_FOLDER}/content')}"]
     lines += ["", "[secrets] # or systemd credentials, or $IPSYNC_API_KEY and so on"]
     lines += [f"{name}_file = {toml_value(f'{SECRETS_FOLDER}/{name}')}" for name in SECRET_NAMES]
     return "\n".join(lines) + "\n"
@@ -316,6 +323,10 @@ def _tell(folder: Path, written: _Written) -> None:
         output.say(f"Next: put the {names} into {files} (mode 0600), then: ipsync config check{option}")
         return
     _print_problems_of(written.config)
+    if written.config == SYSTEM_FILE:
+        output.say("Next, under systemd: systemctl enable --now ipsync ipsync-reaper.timer; it makes the database")
+        output.say("Then: ipsync-as-service account add")
+        return
     output.say(f"Next: ipsync db upgrade{option}")
     output.say(f"Then: ipsync account add{option}, and ipsync run{option}")
 

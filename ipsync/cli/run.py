@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,17 +12,24 @@ from ipsync.cli import FAILED, WRONG, examples, output, settings_from
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from ipsync.settings import Settings
+
 app = typer.Typer(add_completion=False)
 
 
 @app.command(
     epilog=examples(
         "ipsync run",
-        "ipsync run --config wall.toml",
+        "ipsync run --config wall.toml --upgrade",
         "systemctl reload ipsync  # or kill -HUP: read the configuration again",
     )
 )
-def run(ctx: typer.Context) -> None:
+def run(
+    ctx: typer.Context,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Create or upgrade the database first, as `ipsync db upgrade` does.")
+    ] = False,
+) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
     It serves only after what is overdue has been erased. The log goes to standard error. At the end running
@@ -53,6 +60,8 @@ def run(ctx: typer.Context) -> None:
         return await Daemon(settings, lambda: load(path, os.environ), os.environ).run()
 
     try:
+        if upgrade:
+            _bring_up_to_date(settings)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(main())
     except (DaemonRefusedError, CatalogFailure, StoreFailure) as refusal:
@@ -61,6 +70,26 @@ def run(ctx: typer.Context) -> None:
             output.print_failure(str(refusal))
         code = WRONG if isinstance(refusal, CatalogOutdated | KeyUseChangedError | MirrorLeftError) else FAILED
     output.leave(code)
+
+
+def _bring_up_to_date(settings: "Settings") -> None:
+    """Give the database the schema of this version, and log it, before there is a daemon that logs."""
+    from ipsync.cli.db import bring_up_to_date
+    from ipsync.ports.catalog import CatalogFailure
+    from ipsync.telemetry import Event, configure_logging, get_log
+
+    secrets = [secret.reveal() for secret in settings.secrets.all() if secret]
+    undo = configure_logging(settings.log.level, settings.log.format, secrets)
+    log = get_log(__name__)
+    try:
+        done = bring_up_to_date(settings)
+        if done.before != done.after:
+            log.info(Event.DATABASE_UPGRADED, "The database has a new schema.", before=done.before, after=done.after)
+    except CatalogFailure as refusal:
+        log.critical(Event.BOOT_REFUSED, str(refusal))
+        raise
+    finally:
+        undo()
 
 
 def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":

@@ -34,6 +34,8 @@ class Event(StrEnum):
     DAEMON_FAILED = "daemon.failed", "the daemon cannot go on and ends"
     PROCESS_CRASHED = "process.crashed", "an error nobody caught ended the process or a thread"
 
+    DATABASE_UPGRADED = "database.upgraded", "the database was created, or got the schema of this version"
+
     BOOT_STEP = "boot.step", "one step of the boot gate was done"
     BOOT_REFUSED = "boot.refused", "the boot gate does not let the daemon serve"
 

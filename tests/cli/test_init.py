@@ -43,6 +43,19 @@ def test_what_it_writes_passes_config_check(cli: Cli, tmp_path: Path) -> None:
     assert f"Next: ipsync db upgrade --config {folder}/ipsync.toml" in made.out
 
 
+def test_a_configuration_of_the_system_points_into_the_folder_of_the_service(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipsync.settings.SYSTEM_FILE", tmp_path / "ipsync.toml")
+
+    made = cli("init", *OPTIONS, "--directory", tmp_path, env=GIVEN)
+
+    written = tomllib.loads((tmp_path / "ipsync.toml").read_text())
+    assert written["database"]["url"] == "sqlite:////var/lib/ipsync/ipsync.db"
+    assert written["store"]["url"] == "file:/var/lib/ipsync/content"
+    assert "systemctl enable --now ipsync ipsync-reaper.timer" in made.out
+
+
 def test_T05_secrets_are_files_of_their_own_that_only_the_owner_reads(cli: Cli, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
