@@ -30,6 +30,10 @@ class SecretMissing(Exception):
     """A secret was wanted that nobody gave."""
 
 
+class _Forbidden(Unfit):
+    """The file of a secret is there, for others than us."""
+
+
 class Secret:
     """A text that only `reveal` shows: not repr, str, format, pickle, JSON or a traceback.
 
@@ -219,7 +223,8 @@ def read_secret_file(path: Path, *, guarded: bool) -> str:
     except FileNotFoundError:
         raise Unfit("names a file that does not exist", f"write the secret to {path}, mode 0600") from None
     except OSError as error:
-        raise Unfit(f"names a file that cannot be read: {error.strerror}", f"see to {path}") from None
+        kind = _Forbidden if isinstance(error, PermissionError) else Unfit
+        raise kind(f"names a file that cannot be read: {error.strerror}", f"see to {path}") from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -278,6 +283,13 @@ def find_secrets(
                 text = read_secret_file(path, guarded=guarded)
             if source:
                 fit_secret(name, text)
+        except _Forbidden as forbidden:
+            # The reaper is given state_key alone; that the others are not for it must not keep it from erasing.
+            if name in needed:
+                problems.append(Problem(where, f"secrets.{name}_file", forbidden.reason, forbidden.remedy))
+            else:
+                source = ""
+            text = ""
         except Unfit as unfit:
             key = {"credentials": name, "environment": variable(name)}.get(source, f"secrets.{name}_file")
             problems.append(Problem(where, key, unfit.reason, unfit.remedy))

@@ -1,12 +1,12 @@
 """`make ops`: what is promised to operators, looked at on this machine; one line per promise.
 
-`python -m tests.ops [PART...]`; ends with 1 where a promise does not hold.
+`python -m tests.ops [PART...]`; ends with 3 where a promise does not hold.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.ops import console, dashboard, hygiene, packages, prometheus
+from tests.ops import console, dashboard, hygiene, packages, prometheus, systemd
 from tests.ops.promises import Promise, Unavailable, show
 
 PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
     "dashboard": dashboard.promises,
     "packages": packages.promises,
     "hygiene": hygiene.promises,
+    "systemd": systemd.promises,
 }
 
 
@@ -30,10 +31,10 @@ def main(chosen: list[str]) -> int:
             continue
         try:
             good = show(name, look()) and good
-        except (Unavailable, TimeoutError) as failure:
+        except (Unavailable, TimeoutError, RuntimeError) as failure:
             print(f"BROKEN  {name}: {failure}", flush=True)
             good = False
-    return 0 if good else 1
+    return 0 if good else 3
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@
 import base64
 import copy
 import json
+import os
 import pickle
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ipsync.settings import SECRET_NAMES, Secret, SecretMissing, Settings, SettingsInvalid, check, load
-from ipsync.settings.secrets import key_bytes
+from ipsync.settings.secrets import find_secrets, key_bytes
 from tests.fakes.configuration import SECRETS, write_configuration
 
 
@@ -51,6 +54,33 @@ def test_credentials_come_before_environment_before_files(tmp_path: Path) -> Non
     )
     assert secrets.admin_token.reveal() == "admin_token-out-of-a-file-0123456789"
     assert secrets.admin_token.source == str(tmp_path / "admin_token")
+
+
+@contextmanager
+def as_somebody_else() -> Iterator[None]:
+    """Root may read everything; nobody else may read what has no mode."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_F29_a_secret_that_is_not_for_us_keeps_nobody_from_work_that_does_without(tmp_path: Path) -> None:
+    """The reaper reads a configuration that names files of secrets which only the daemon is given."""
+    files = {name: secret_file(tmp_path, name, "sealed", mode=0) for name in ("api_key", "admin_token")}
+    environ = {"IPSYNC_STATE_KEY": SECRETS["IPSYNC_STATE_KEY"]}
+
+    with as_somebody_else():
+        secrets, problems = find_secrets(files, environ, "ipsync.toml", ("state_key",))
+        _, refused = find_secrets(files, environ, "ipsync.toml", ("state_key", "api_key"))
+
+    assert problems == []
+    assert not secrets.api_key
+    assert secrets.state_key
+    assert [problem.key for problem in refused] == ["secrets.api_key_file"]
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
