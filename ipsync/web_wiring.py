@@ -10,7 +10,7 @@ from ipsync.base import Base
 from ipsync.ports.store import ContentKey
 from ipsync.settings import Settings
 from ipsync.settings.web_section import ACCEL_HEADERS, ACCEL_PREFIX, X_ACCEL
-from ipsync.web import Accel, Operator, WebJobs, WebParts, cookie_key
+from ipsync.web import Accel, Operator, WebJobs, WebParts
 
 
 def operator_of(settings: Settings) -> Operator:
@@ -50,7 +50,6 @@ def web_parts(
         on_damage: told of stored files that are not what was stored.
         nudge: has a job of this name run soon.
     """
-    secrets = settings.secrets
     return WebParts(
         catalog=base.catalog,
         store=base.store,
@@ -60,11 +59,10 @@ def web_parts(
         metrics=base.metrics,
         readiness=readiness,
         on_damage=on_damage,
-        admin_token=secrets.admin_token.reveal(),
+        admin_token=settings.secrets.admin_token.reveal(),
         stamp=base.stamp,
         site_url=site_of(settings.api.authorize_url),
         public_url=settings.web.public_url,
-        cookie_key=cookie_key(secrets.state_key_bytes(), secrets.admin_token.reveal().encode()),
         accel=accel_of(settings),
         on_demand=lambda key: works().on_demand.fetch(key),
         jobs=lambda: _web_jobs(works(), nudge),

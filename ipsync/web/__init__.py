@@ -10,7 +10,6 @@ from ipsync.web.cursors import Cursors
 from ipsync.web.desk import Desk
 from ipsync.web.parts import Accel, Operator, WebJobs, WebParts
 from ipsync.web.server import WebServer
-from ipsync.web.sessions import cookie_key
 from ipsync.web.telling import ChangeTeller
 
 __all__ = [
@@ -24,5 +23,4 @@ __all__ = [
     "WebParts",
     "WebServer",
     "build_app",
-    "cookie_key",
 ]

@@ -85,7 +85,8 @@ class WebParts:
         admin_token: opens `/v1` and `/media`; "" opens nothing.
         site_url: where members' pages are, without a slash at the end.
         public_url: under which members reach us, without a slash at the end; "" while only this machine does.
-        cookie_key: signs the cookies of sessions; a random one ends them all with the process.
+        cookie_key: signs the cookies of sessions; random, so that all of them end with the process, those that were
+            signed out and kept by somebody too.
         jobs: gives what can be had done, in force now; None where pages only show.
         accel: by whom files are sent, if not by us.
         on_demand: has a file fetched, and gives after how long to ask again; 0 to look at once. Asked only where

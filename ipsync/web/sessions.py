@@ -1,13 +1,13 @@
 """Who a browser says it is, in a cookie of ours: signed, short-lived, unreadable for scripts.
 
 A cookie holds no secret and no word of a member, only numbers and words of ours, so that nothing has to be
-remembered here but which ones were ended. A kind of session is part of its signature: a visitor's cookie under
+remembered here but which ones were ended; that, too, only as long as the process lives, since its key dies with it and
+with the key every cookie. A kind of session is part of its signature: a visitor's cookie under
 a member's name is nobody's.
 """
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
 import secrets
@@ -164,14 +164,6 @@ class Sessions:
 
 SESSIONS = web.AppKey("SESSIONS", Sessions)
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
-def cookie_key(*given: bytes) -> bytes:
-    """Derive the key that signs cookies from secrets: whoever changes one of them ends all sessions."""
-    digest = hashlib.sha256(b"ipsync cookies")
-    for secret in given:
-        digest.update(hashlib.sha256(secret).digest())
-    return digest.digest()
 
 
 def _text(raw: bytes) -> str:
