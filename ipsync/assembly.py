@@ -236,7 +236,7 @@ class Works:
             Nudge("requests", period_of(window, 1), self.requests.run),
             *self.telling.nudges(window),
             Nudge("history", period_of(window, 288), base.history.run),
-            Nudge("audit", period_of(window, 48), AuditWatch(self.audit).run),
+            Nudge("audit", period_of(window, 48), AuditWatch(self.audit, base.catalog).run),
         ]
 
     def watches(self, look: Callable[[], Awaitable[None]]) -> list[Nudge]:

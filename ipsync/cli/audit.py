@@ -40,6 +40,7 @@ def audit(
     Findings name documents by number, never by content. Nothing is changed without --repair. That mends in the
     closed direction only: in doubt it hides or erases, and what may be kept is fetched anew by the next sync. What
     it mended is told; exit code 3 then means that something is left. Evidence that was altered is never mended.
+    What is left is an incident until an audit finds nothing.
     """
     if dry_run and not repair:
         output.fail("--dry-run goes with --repair", "without --repair nothing is changed anyway", WRONG)
@@ -57,9 +58,18 @@ def audit(
 
 
 async def _look(works: "Works", deep: bool) -> "AuditReport":
+    from contextlib import suppress
+
+    from ipsync.jobs.audit_standing import WHOLE, remember_findings
+    from ipsync.ports.catalog import CatalogFailure
+
     patience = _BESIDE_SECONDS if session.other_process(works) else 0.0
     with output.progress("auditing", await works.audit.total()) as tell:
-        return await works.audit.run(deep=deep, patience_seconds=patience, tell=tell)
+        report = await works.audit.run(deep=deep, patience_seconds=patience, tell=tell)
+    # What was found is told here, whether or not it can be written down for the daemon's incidents.
+    with suppress(CatalogFailure):
+        await remember_findings(works.base.catalog, WHOLE, report.findings.total)
+    return report
 
 
 async def _mend(works: "Works", deep: bool) -> "tuple[AuditReport, AuditReport]":

@@ -46,6 +46,7 @@ class _Standing:
     lease: "Lease"
     forecast: "Forecast"
     holder: "Holder | None"
+    on_demand: bool = False
 
     @property
     def health(self) -> "Health":
@@ -104,7 +105,9 @@ async def _look(works: "Works", before: _Standing | None = None) -> _Standing:
         ages = await read_ages(base.catalog, base.clock, lease)
     holder = OneProcessLock(works.settings.database.path).holder()
     found = await base.catalog.read(lambda view: forecast_now(view, works.rules, works.believed_requests_per_hour))
-    return _Standing(whole, ages, await works.gate.snapshot(), works.settings.caps(), lease, found, holder)
+    return _Standing(
+        whole, ages, await works.gate.snapshot(), works.settings.caps(), lease, found, holder, works.rules.on_demand
+    )
 
 
 def _watch(ctx: typer.Context, as_json: bool) -> int:
@@ -162,7 +165,8 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "open_removals": {stage.value: number for stage, number in figures.open_removals.items()},
         "stored_files": figures.stored_files,
         "stored_bytes": figures.stored_bytes,
-        "wanted_files": figures.wanted_files,
+        "wanted_files": 0 if standing.on_demand else figures.wanted_files,
+        "on_demand_files": figures.wanted_files if standing.on_demand else 0,
         "ages": [
             {"from_seconds": seconds(band.begin), "documents": band.number, "what": band.words}
             for band in age_bands(standing.ages, standing.lease)
@@ -219,7 +223,7 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
             "files",
             (
                 f"{figures.stored_files:,} stored ({session.size_text(figures.stored_bytes)}), "
-                f"{figures.wanted_files:,} to fetch"
+                f"{figures.wanted_files:,} {'more when they are asked for' if standing.on_demand else 'to fetch'}"
             ),
         ),
         (

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ipsync.jobs.audit_standing import findings_standing
 from ipsync.jobs.health import read_health
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.incidents import (
@@ -91,7 +92,7 @@ class Incidents:
         """Gather how things stand."""
         spending = self._senses.spending()
         health = await read_health(self._catalog, self._clock, self._lease, spending.believed)
-        members, requests, petitions, failing = await self._catalog.read(
+        members, requests, petitions, failing, findings = await self._catalog.read(
             partial(_read, now=health.at, lease=self._lease)
         )
         return Situation(
@@ -103,6 +104,7 @@ class Incidents:
             requests=requests,
             petitions=petitions,
             tripwires=health.tripwires,
+            findings=findings,
             failing_removals=failing,
             jobs=_failing_jobs(health.job_runs, self._began_at),
             rooms=self._senses.rooms(),
@@ -146,7 +148,7 @@ def _untold(view: View, standing: Sequence[Incident], channels: Sequence[str]) -
     ]
 
 
-def _read(view: View, now: Instant, lease: Lease) -> tuple[list[Member], list[RemovalRequest], list[int], int]:
+def _read(view: View, now: Instant, lease: Lease) -> tuple[list[Member], list[RemovalRequest], list[int], int, int]:
     figures = view.account_figures()
     members = []
     for account in view.accounts():
@@ -161,7 +163,8 @@ def _read(view: View, now: Instant, lease: Lease) -> tuple[list[Member], list[Re
     for entry in view.newest_removal_requests(now - lease.window, _REQUESTS_MOST):
         requests[entry.request_id] = entry
     waiting = [entry.petition_id for entry in view.petitions(waiting_only=True, limit=_REQUESTS_MOST)]
-    return members, list(requests.values()), waiting, view.failing_removals(FAILURES_MOST, _REMOVALS_MOST)
+    failing = view.failing_removals(FAILURES_MOST, _REMOVALS_MOST)
+    return members, list(requests.values()), waiting, failing, findings_standing(view)
 
 
 def _held(figures: AccountFigures | None) -> int:

@@ -45,6 +45,7 @@ class Condition(StrEnum):
     OVERDUE = "overdue"  # something is held that should be gone
     SLACK_CRITICAL = "slack-critical"  # the nearest deadline is nearer than 2/24 of the window
     DISK_FULL = "disk-full"  # nothing new is taken in (F3)
+    AUDIT = "audit"  # an audit found what should not be, and nobody mended it
     SLACK_SHORT = "slack-short"  # nearer than 4/24: what was not verified is hidden
     TRIPWIRE = "tripwire"  # very much of an account went missing at once (F12)
     REQUEST = "request"  # an owner asked for removal (T11)
@@ -162,6 +163,7 @@ class Situation:
         members: accounts that may be in trouble.
         requests: of owners, those that are open or new.
         petitions: the numbers of those that wait for the operator.
+        findings: of audits, those that stand.
         failing_removals: how many failed `FAILURES_MOST` times or more.
         jobs: since when each failing job has not gone well; 0 for never.
         rooms: by place.
@@ -176,6 +178,7 @@ class Situation:
     requests: Sequence[RemovalRequest] = ()
     petitions: Sequence[int] = ()
     tripwires: Sequence[Tripwire] = ()
+    findings: int = 0
     failing_removals: int = 0
     jobs: Mapping[str, Instant] | None = None
     rooms: Mapping[str, Room] | None = None
@@ -257,6 +260,8 @@ def _of_tripwires(situation: Situation) -> Iterator[Trouble]:
 
 
 def _of_work(situation: Situation) -> Iterator[Trouble]:
+    if situation.findings:
+        yield Trouble(Condition.AUDIT, "", situation.findings)
     if situation.failing_removals:
         yield Trouble(Condition.REMOVALS_FAILING, "", situation.failing_removals)
     patience = situation.lease.window // _PARTS

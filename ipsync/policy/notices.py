@@ -36,6 +36,8 @@ _ADVICE: Mapping[Condition, str] = {
     "changes. `ipsync status` shows what works and what does not. An account that you paused runs out like this.",
     Condition.DISK_FULL: "Make room: nothing new is taken in. Serving and erasing go on.",
     Condition.DISK_LOW: "Make room soon: with half of that, nothing new is taken in. Serving and erasing go on.",
+    Condition.AUDIT: "`ipsync audit` tells what, and what to do; `ipsync audit --repair` mends what can be. It is over "
+    "when an audit finds nothing.",
     Condition.TRIPWIRE: "All of it is hidden. ipernity is asked about a sample, then about each; nothing needs to be "
     "done, but somebody should look: `ipsync account show` tells how far it is.",
     Condition.REQUEST: "What it names is hidden and being erased. Answer the owner: `ipsync removal show` has the "
@@ -103,6 +105,7 @@ def headline(condition: Condition, subject: str, number: int) -> str:
     sentences = {
         Condition.OVERDUE: f"{documents} held that should be gone" if number else "A deadline has passed",
         Condition.SLACK_CRITICAL: _nearest(number * SECOND),
+        Condition.AUDIT: f"An audit found what should not be: {number:,} finding{'' if number == 1 else 's'}",
         Condition.SLACK_SHORT: _nearest(number * SECOND),
         Condition.DISK_FULL: f"The disk of {_PLACES.get(subject, subject)} is full: {_size(number)} left",
         Condition.DISK_LOW: f"The disk of {_PLACES.get(subject, subject)} is nearly full: {_size(number)} left",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipsync.assembly import Works
+from ipsync.jobs.audit_standing import findings_standing
 from ipsync.policy.auditing import Kind
 from ipsync.policy.ledger import started
 from ipsync.process import OneProcessLock
@@ -259,6 +260,13 @@ def _kinds(outcome: Outcome) -> set[str]:
     return {finding["kind"] for finding in json.loads(outcome.out)["findings"]}
 
 
+def _standing(mirror: SiteMirror) -> int:
+    async def look(works: Works) -> int:
+        return await works.base.catalog.read(findings_standing)
+
+    return mirror.work(look)
+
+
 def test_a_sound_mirror_is_clean(on: On, mirror: SiteMirror) -> None:
     shown = on(mirror, "audit", "--deep")
     told = json.loads(on(mirror, "audit", "--json").out)
@@ -286,11 +294,13 @@ def test_what_was_planted_is_found_mended_and_clean(
     assert _kinds(found) == {kind.value for kind in kinds}
     assert rehearsed.out.endswith("Nothing was changed.\n")
     assert sorted(mirror.files()) == before
+    assert _standing(mirror) == json.loads(found.out)["found"], "an incident, until an audit finds nothing"
 
     mended = on(mirror, "audit", "--repair", "--json")
     assert mended.code == 0, mended.out + mended.err
     assert {entry["kind"] for entry in json.loads(mended.out)["mended"]} == {kind.value for kind in kinds}
     assert on(mirror, "audit", "--deep").out.startswith("Nothing was found")
+    assert _standing(mirror) == 0
     assert on(mirror, "ledger", "verify").code == 0
 
 

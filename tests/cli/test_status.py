@@ -13,7 +13,7 @@ from ipsync.policy.incidents import Condition, Incident
 from ipsync.policy.instants import SECOND
 from ipsync.process import OneProcessLock
 from tests.fakes.command_line import Outcome, Terminal
-from tests.fakes.site import SiteMirror, age, empty_mirror
+from tests.fakes.site import SiteMirror, age, change_rows, empty_mirror
 
 On = Callable[..., Outcome]
 
@@ -47,6 +47,15 @@ def test_scripts_read_the_same(on: On, mirror: SiteMirror) -> None:
     assert (status["incidents"], status["petitions"]) == ([], 0)
     assert sum(age["documents"] for age in status["ages"]) == status["documents"]["live"]
     assert status["ledger"]["entries"] >= 1
+
+
+def test_what_is_fetched_when_it_is_asked_for_waits_for_nobody(on: On, own_mirror: SiteMirror) -> None:
+    own_mirror.edit("[mirror]\n", '[mirror]\nmode = "on-demand"\n')
+    change_rows(own_mirror, "UPDATE rendition SET state = 'wanted' WHERE rendition = 'original'")
+    told = json.loads(on(own_mirror, "status", "--json").out)
+    assert told["wanted_files"] == 0
+    assert told["on_demand_files"] > 0
+    assert re.search(r"files +\d+ stored \(.*\), [\d,]+ more when they are asked for", on(own_mirror, "status").out)
 
 
 def test_what_needs_a_person_is_told_as_on_the_page(on: On, mirror: SiteMirror) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ipsync.jobs.audit import Audit, Witness
+from ipsync.jobs.audit_standing import WHOLE, findings_standing, remember_findings
 from ipsync.jobs.audit_watch import AuditWatch
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.instants import HOUR
@@ -19,7 +20,7 @@ async def belongs() -> bool:
 def the_watch(house: Household) -> AuditWatch:
     """The job, on a household."""
     witness = Witness(house.outside, house.catalog.check, list, lambda _head: True, belongs)
-    return AuditWatch(Audit(house.catalog, house.store, witness, house.clock, house.rules))
+    return AuditWatch(Audit(house.catalog, house.store, witness, house.clock, house.rules), house.catalog)
 
 
 def told(caplog: pytest.LogCaptureFixture) -> str:
@@ -46,8 +47,22 @@ async def test_what_stands_is_told_at_the_second_look(house: Household, caplog: 
     assert await watch.run() == len(mine)
     assert "not-hidden" in told(caplog)
 
+    assert house.catalog.read_now(findings_standing) == len(mine)
+    assert await the_watch(house).run() == 0
+    assert house.catalog.read_now(findings_standing) == len(mine), "a restart ends nothing"
+
     await house.expire()
     assert await watch.run() == 0
+    assert house.catalog.read_now(findings_standing) == 0
+
+
+async def test_what_the_whole_audit_found_is_not_ended_by_the_quick_one(house: Household) -> None:
+    await remember_findings(house.catalog, WHOLE, 3)
+    watch = the_watch(house)
+    assert [await watch.run() for _ in range(2)] == [0, 0]
+    assert house.catalog.read_now(findings_standing) == 3
+    await remember_findings(house.catalog, WHOLE, 0)
+    assert house.catalog.read_now(findings_standing) == 0
 
 
 async def test_what_a_job_was_about_to_act_on_is_not_told(house: Household) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ipsync.jobs.audit_standing import WHOLE, remember_findings
 from ipsync.jobs.incidents import Incidents, Senses
 from ipsync.jobs.notices import Notices
 from ipsync.policy.incidents import Condition, Incident, Room, Spending
@@ -78,6 +79,18 @@ class Watched:
 @pytest.fixture
 def watched(house: Household) -> Watched:
     return Watched(house)
+
+
+async def test_what_an_audit_found_is_an_incident_until_one_finds_nothing(watched: Watched) -> None:
+    await remember_findings(watched.house.catalog, WHOLE, 2)
+    await watched.look()
+    await watched.look(HOUR)
+    assert watched.mail.subjects == ["An audit found what should not be: 2 findings"]
+    await remember_findings(watched.house.catalog, WHOLE, 0)
+    await watched.look()
+    await watched.look(HOUR)
+    assert watched.mail.subjects[1:] == ["Over: An audit found what should not be: 2 findings"]
+    assert watched.standing() == []
 
 
 async def test_where_all_is_well_nobody_is_told(watched: Watched) -> None:

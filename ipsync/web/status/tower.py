@@ -31,6 +31,7 @@ class Sight:
     Attributes:
         ages: None until they were counted once.
         drill: how the newest drill of this process goes, or None.
+        on_demand: whether files are fetched when they are asked for, and not before.
     """
 
     standing: Standing
@@ -38,6 +39,7 @@ class Sight:
     lease: Lease
     ages: Ages | None
     drill: DrillNews | None
+    on_demand: bool = False
 
     @property
     def at(self) -> Instant:
@@ -78,13 +80,14 @@ class Tower:
             CatalogFailure: it could not be read.
         """
         async with self._looking:
-            clock, lease = self._parts.clock, self._parts.rules().lease
+            clock, rules = self._parts.clock, self._parts.rules()
+            lease = rules.lease
             if self._last is None or clock.now() - self._last.at >= _FRESH or self._last.lease != lease:
                 desk = self.desk
                 budget = await desk.budget()
                 standing = await read_standing(self._parts.catalog, clock, lease, budget.believed_requests_per_hour)
                 await self._count(lease)
-                self._last = Sight(standing, budget, lease, self._ages, desk.drills.news)
+                self._last = Sight(standing, budget, lease, self._ages, desk.drills.news, rules.on_demand)
             return self._last
 
     async def _count(self, lease: Lease) -> None:

@@ -53,6 +53,7 @@ def status_values(sight: Sight) -> dict[str, Any]:
         "files": figures.stored_files,
         "size": size_words(figures.stored_bytes),
         "wanted": figures.wanted_files,
+        "wanted_how": "more when they are asked for" if sight.on_demand else "to fetch",
         "incidents": [_incident(entry, sight.at) for entry in standing.incidents],
         "past": [_incident(entry, sight.at) for entry in standing.past],
         "petitions": standing.petitions,
