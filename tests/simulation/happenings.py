@@ -124,12 +124,33 @@ async def replace_file(story: Story) -> None:
     """A document gets another file."""
     document = _document(story, public=True)
     if document is not None:
-        before, now = document.replaced_at, story.world.state.now_seconds()
-        story._uploads += 1
-        original = UploadedFile("jpg", 640, 480, 0, f"file {story._uploads}".encode())
-        story.world.state.library.replace(document, "photo", original, now)
-        story.oracle.was_replaced(document.document_id, before)
-        story.tell("replaces", document.document_id)
+        _replace_file(story, document)
+
+
+def _replace_file(story: Story, document: Document) -> None:
+    before, now = document.replaced_at, story.world.state.now_seconds()
+    story._uploads += 1
+    original = UploadedFile("jpg", 640, 480, 0, f"file {story._uploads}".encode())
+    story.world.state.library.replace(document, "photo", original, now)
+    story.oracle.was_replaced(document.document_id, before)
+    story.tell("replaces", document.document_id)
+
+
+async def correct_file(story: Story) -> None:
+    """A document gets another file, which was the wrong one: minutes later it gets the right one."""
+    document = _document(story, public=True)
+    if document is None:
+        return
+    number = document.document_id
+    _replace_file(story, document)
+
+    async def again() -> None:
+        current = story.world.state.library.get(number)
+        if current is not None:
+            _replace_file(story, current)
+            story.oracle.look()
+
+    story.later(story.chance.randrange(1, 10) * MINUTE, again)
 
 
 async def revoke(story: Story) -> None:
@@ -235,13 +256,13 @@ async def pause(story: Story) -> None:
 def _orders(kind: str, methods: tuple[str, ...] = ("*",), share: float = 1.0, value: float | None = None) -> Happening:
     async def order(story: Story) -> None:
         hours = story.chance.choice((1, 1, 3, 10, 26))
-        story.tell("fault", kind, hours)
+        story.tell("fault", order.__name__, hours)
         wanted: dict[str, object] = {"kind": kind, "methods": list(methods), "share": share, "seconds": hours * 3600}
         if value is not None:
             wanted["value"] = value
         story.world.faults.order(wanted, story.machine.now)
 
-    order.__name__ = kind
+    order.__name__ = f"media_{kind}" if methods == ("media",) else kind
     return order
 
 
@@ -297,6 +318,17 @@ async def late(story: Story) -> None:
     story.later(6 * HOUR, over)
 
 
+async def large_files(story: Story) -> None:
+    """Files take minutes each, while owners go on."""
+    story.tell("large files")
+    story.line.files_are_large = True
+
+    async def over() -> None:
+        story.line.files_are_large = False
+
+    story.later(8 * HOUR, over)
+
+
 # the machine
 
 
@@ -328,6 +360,7 @@ async def suspend(story: Story) -> None:
     story.tell("sleeps", minutes)
     story.machine.suspend(minutes * MINUTE)
     story.oracle.woke()
+    story.life.serving_since = story.machine.now
     if story.life.runner is not None:
         story.life.runner.wake()
     story.oracle.look()
@@ -438,7 +471,8 @@ OWNERS: dict[Happening, float] = {
     hide_many: 0.7,
     relicense: 8,
     retitle: 3,
-    replace_file: 5,
+    replace_file: 4,
+    correct_file: 1,
     revoke: 0.7,
     reauthorize: 0.7,
     close: 0.5,
@@ -462,11 +496,14 @@ FAULTS: dict[Happening, float] = {
     _orders("slow", share=0.3): 0.5,
     _orders("hang", share=0.3): 0.7,
     _orders("http_status", ("media",), 0.5): 0.7,
-    _orders("truncate", ("media",), 0.5): 0.5,
+    _orders("truncate", ("media",), 0.5): 0.3,
+    _orders("truncate", ("media",)): 0.3,
+    _orders("slow", ("media",), 0.7, value=50): 0.6,
     odd_refusal: 1,
     quota: 1,
     outage: 4,
     late: 1.5,
+    large_files: 0.7,
     crash: 8,
     kill: 2,
     restart: 1,

@@ -91,6 +91,7 @@ class Life:
             a moment before or after a commit, a request, or work on files.
         died: set when it is dead.
         refused: why it would not start, or "".
+        serving_since: when it began to serve, and the machine has been awake since.
     """
 
     def __init__(self, machine: Machine, settings: Settings, *, every_run: bool = False) -> None:
@@ -100,6 +101,7 @@ class Life:
         self.died = asyncio.Event()
         self.is_serving = False
         self.refused = ""
+        self.serving_since: Instant = 0
         self._every_run = every_run
         self._now_at: tuple[Instant, Instant] | None = None
         self._now: Instant = 0
@@ -129,15 +131,19 @@ class Life:
             self._now_at, self._now = at, self.base.clock.now()
         return self._now
 
-    async def start(self) -> None:
-        """Pass the boot gate, then serve and work."""
+    async def start(self, recovered: Callable[[], None] = lambda: None) -> None:
+        """Pass the boot gate, then serve and work.
+
+        Args:
+            recovered: called in between, while nothing works yet.
+        """
         self._base = await open_base(self.settings, is_daemon=True)
         self._guard()
         self._works = open_works(self.base, self.settings)
         await self.works.boot_gate().run(Told(lambda _words: None, lambda: None, lambda: False))
         await self.works.look_at_budget()
         await self.works.refuse_overload()
-        self.is_serving = True
+        self.is_serving, self.serving_since = True, self.machine.now
         lease, ttl = self.works.rules.lease, self.works.rules.ttl
         self.runner = Runner(
             self.works.nudges(),
@@ -153,6 +159,7 @@ class Life:
             every_run=self._every_run,
         )
         self._watch_gate()
+        recovered()
         self.runner.start()
 
     def _watch_gate(self) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ipsync.ipernity.media_receiving import Reception
 from ipsync.policy.documents import Media, RemoteFile
-from ipsync.policy.instants import MILLISECOND, SECOND, Duration, Instant
+from ipsync.policy.instants import MILLISECOND, MINUTE, SECOND, Duration, Instant
 from ipsync.ports.source import Fetched, Later, MediaGone, MediaLater, MediaSink, QuotaReached
 from ipsync.simulator.dispatcher import Call
 from ipsync.simulator.documents import Document
@@ -20,6 +20,7 @@ from ipsync.simulator.world import JSON, Answer, World
 from tests.simulation.machine import Machine
 
 TIMEOUT: Duration = 30 * SECOND
+MEDIA_TIMEOUT: Duration = 60 * SECOND
 LARGEST_FILE_BYTES = 1 << 20
 
 
@@ -31,6 +32,8 @@ class Line:
         down_until: no request gets through before.
         hangs: whether a request on a dead line waits for its timeout instead of failing at once.
         late: share of requests whose answer takes tens of seconds.
+        files_are_large: whether a file takes minutes since our own limit of bandwidth holds it back; no timeout
+            counts then.
         meanwhile: what happens at ipernity while a late answer is under way.
         on_sent: told of each request that was sent: its method and parameters.
         on_answer: told of each answer as it was delivered: when its request was sent, method, parameters, body.
@@ -43,6 +46,7 @@ class Line:
     down_until: Instant = 0
     hangs: bool = False
     late: float = 0.0
+    files_are_large: bool = False
     meanwhile: Callable[[], None] = lambda: None
     on_sent: Callable[[str, Mapping[str, str]], None] = lambda _method, _params: None
     on_answer: Callable[[Instant, str, Mapping[str, str], Answer], None] = lambda *_: None
@@ -123,19 +127,22 @@ class SimulatedMedia:
         if line.machine.now < line.down_until:
             raise MediaLater("the host could not be reached")
         answer = line.world.answer_media(urlsplit(file.url).path)
-        await line.pass_by(line.chance.randrange(20, 2000) * MILLISECOND)
-        if answer.status == 404:
-            raise MediaGone("the host answered 404")
-        if answer.status != 200 or answer.hang_seconds or answer.reset_after is not None:
-            raise MediaLater("the host did not answer")
         document_id = int(urlsplit(file.url).path.rpartition("/")[2].partition(".")[0])
         document = line.world.state.library.get(document_id)
+        content = b"" if document is None else content_of(document, file.rendition)
+        takes = line.chance.randrange(20, 2000) * MILLISECOND + int(answer.spread_seconds * SECOND)
+        await line.pass_by(min(takes, MEDIA_TIMEOUT))
+        if line.files_are_large:
+            await line.pass_by(line.chance.randrange(1, 20) * MINUTE)
+        if answer.status == 404:
+            raise MediaGone("the host answered 404")
+        if answer.status != 200 or answer.hang_seconds or answer.reset_after is not None or takes > MEDIA_TIMEOUT:
+            raise MediaLater("the host did not answer")
         if document is None:
             raise MediaGone("the host answered 410")
         reception = Reception(file.rendition, kind, sink, LARGEST_FILE_BYTES, None)
         reception.begin(None)
-        content = answer.body if answer.cut_at is not None else content_of(document, file.rendition)
-        reception.take(content[: answer.cut_at])
+        reception.take(content if answer.cut_at is None else content[: len(content) // 2])
         if answer.cut_at is not None:
             raise MediaLater("the file was cut short")
         line.before_request()

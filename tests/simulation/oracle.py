@@ -20,6 +20,7 @@ from ipsync.simulator.world import Answer, World
 from tests.simulation.life import Life, files_on_disk
 from tests.simulation.machine import Machine
 from tests.simulation.network import Line, content_of, is_whole
+from tests.simulation.records import Receipts
 
 LAW: Duration = 24 * HOUR
 SERVED_FOR: Duration = 20 * HOUR
@@ -113,6 +114,7 @@ class Oracle:
     critical: list[Instant] = field(default_factory=list)
     tokens: dict[int, str] = field(default_factory=dict)
     calm_since: Instant = 0
+    receipts: Receipts = field(default_factory=Receipts)
     singly_named_counts: bool = True
     """Whether whoever asks about one document asks for its lease; who fetches details renews none."""
 
@@ -276,16 +278,18 @@ class Oracle:
                 self._check_version(number, life.machine.folder / "content" / _path(key), now, SERVED_FOR, "served")
 
     def _check_shown(self, number: int, verified_at: Instant, now: Instant) -> None:
+        asked_at = self.asked_away.get(number) or self.members_away.get(self.owners[number])
+        if asked_at is not None and now - asked_at > ASKED_AWAY_GRACE:
+            raise Broken("I4", f"document {number} is served {_hours(now - asked_at)} after its owner asked")
         if number not in self.permitted:
+            if number not in self.known:
+                raise Broken("I3", f"document {number} is served, and never might be")
             age = now - self.lost_since(number)
             if age >= SERVED_FOR:
                 raise Broken("I3", f"document {number} is served {_hours(age)} after it was taken away")
             if age >= NOTICED_IN and now - max(self.calm_since, self.lost_since(number)) >= NOTICED_IN:
                 raise Broken("I7", f"document {number} is served {_hours(age)} after it went, and nothing failed")
             self.figures.served_age = max(self.figures.served_age, age)
-        asked_at = self.asked_away.get(number) or self.members_away.get(self.owners[number])
-        if asked_at is not None and now - asked_at > ASKED_AWAY_GRACE:
-            raise Broken("I4", f"document {number} is served {_hours(now - asked_at)} after its owner asked")
         verified_age = now - self.named_at.get(number, (NEVER, 0))[0]
         if verified_at > self.named_at.get(number, (0, NEVER))[1]:
             raise Broken("I1", f"document {number} counts as verified later than any request that named it was sent")
@@ -307,9 +311,11 @@ class Oracle:
             if age >= GONE_AT:
                 raise Broken("I2", f"a file of document {number} is there, and ipernity named it {_hours(age)} ago")
             self._check_version(number, Path(path), now, LAW, "stored")
-        for number in _rows(life):
+        rows = _rows(life)
+        for number in rows:
             if number not in self.permitted:
                 self._check_kept(number, now, "text")
+        self.receipts.look({*rows, *(key.document_id for key in files)}, now)
         self._check_erased(files, life)
 
     def _check_kept(self, number: int, now: Instant, what: str) -> None:
@@ -358,6 +364,9 @@ class Oracle:
                 continue
             self.figures.wrong += 1
             raise Broken("I10", f"file {key.rendition} of document {number} was erased for no reason")
+        for key in files.keys() & self._files.keys():
+            if ".incoming" in self._files[key].path and ".incoming" not in files[key]:
+                del self._files[key]  # it is whole now, which makes it another file
         for key in files.keys() - self._files.keys():
             self._files[key] = _File(self._looked_at, lease_now - (now - self._looked_at), files[key])
         self._looked_at = now

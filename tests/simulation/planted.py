@@ -405,10 +405,15 @@ MISTAKES = (
     Planted("no boot gate", "a start looks at nothing", _no_boot_gate, _story(*OWNERS, "switch_off", "restore")),
     Planted("no unlink", "files are not unlinked", _not_unlinked, _story("hide", "delete")),
     Planted(
-        "partials", "cut downloads stay", _partials_kept, _story("upload", "delete", "hide", "truncate", "http_status")
+        "partials", "cut downloads stay", _partials_kept, _story("upload", "delete", "hide", "media_truncate", busy=1)
     ),
     Planted("rows", "texts of what is gone stay", _rows_kept, _story("hide", "delete")),
-    Planted("late file", "a file that comes too late is kept", _late_file_kept, _story(*OWNERS, "slow_disk", busy=6)),
+    Planted(
+        "late file",
+        "a file that comes too late is kept",
+        _late_file_kept,
+        _story("upload", "correct_file", "large_files", busy=3, days=3, per_hour=60, probes=True),
+    ),
     Planted("license", "the license is not looked at", _license_not_asked, _story("relicense", "upload")),
     Planted("privacy", "what the owner alone may see counts", _privacy_not_asked, _story("hide", "upload")),
     Planted(

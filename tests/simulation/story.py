@@ -33,6 +33,7 @@ from tests.simulation.life import Life, pages_of, without_probes, without_socket
 from tests.simulation.machine import Crash, Machine, VirtualLoop
 from tests.simulation.network import Line
 from tests.simulation.oracle import Broken, Oracle
+from tests.simulation.records import Left, left_by_recovery
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ PROBING = 1 / 8
 """In how many stories listings are probed with what is left of the budget."""
 PAGE_SIZES = (100, 100, 4)
 """How many documents a page of a listing holds: as at ipernity, or so few that a member has several pages."""
+RECOVERED_TWICE = 1 / 10
+"""After how many starts the process dies before it does anything else."""
 _LAST_EVENTS = 40
 
 CONFIGURATION = """
@@ -75,6 +78,8 @@ class Plan:
         only: names of the things that may happen; empty for all.
         busy: how many things happen in an hour.
         page_size: documents on a page of a listing; 0 lets the seed choose.
+        per_hour: requests that the budget allows in an hour; 0 lets the seed choose.
+        probes: whether what is left of the budget is used for certain, or only in some stories.
         ends_well: whether a time without faults follows, after which everything must be there (I7).
     """
 
@@ -84,6 +89,8 @@ class Plan:
     only: tuple[str, ...] = ()
     busy: float = 1 / 3
     page_size: int = 0
+    per_hour: int = 0
+    probes: bool = False
     ends_well: bool = True
 
 
@@ -127,7 +134,7 @@ class Story:
         self.began_at = self.machine.now
         self.trace = hashlib.blake2b(digest_size=16)
         self.events: deque[str] = deque(maxlen=_LAST_EVENTS)
-        self.has_probes = self.chance.random() < PROBING
+        self.has_probes = self.chance.random() < PROBING or plan.probes
         self.page_size = self.chance.choice(PAGE_SIZES) if plan.page_size == 0 else plan.page_size
         self.world = World(self.chance.randrange(2, 4), 0, seed, now=lambda: self.machine.now)
         self.line = Line(self.machine, self.world, random.Random(seed + 1))
@@ -143,12 +150,13 @@ class Story:
         self.faults_until: Instant = 0
         self._jobs_failed: list[tuple[str, BaseException]] = []
         self._uploads = 0
+        self._recovered: tuple[Instant, Left] | None = None
         self._later: list[tuple[Instant, int, Callable[[], Awaitable[None]]]] = []
         self._order = 0
         self.machine.before_work = self.line.before_request = lambda: self.life.danger()
 
     def _configured(self) -> Settings:
-        per_hour = self.chance.choice((3, 4, 6, 12))
+        per_hour = self.chance.choice((3, 4, 6, 12)) if self.plan.per_hour == 0 else self.plan.per_hour
         more = CONFIGURATION.format(
             per_minute=min(20, per_hour),
             per_hour=per_hour,
@@ -230,7 +238,8 @@ class Story:
         self.oracle.check(self.life)
         if self.life.runner is not None:
             for job, failure in self.life.runner.failures:
-                if not isinstance(failure, SourceFailure | CatalogFailure):
+                is_dying = isinstance(failure, CatalogFailure) and not self.life.is_alive
+                if not isinstance(failure, SourceFailure) and not is_dying:
                     raise Broken("jobs", f"{job} failed: {failure!r}") from failure
             self.life.runner.failures.clear()
 
@@ -242,7 +251,7 @@ class Story:
             if self.plan.faults and self.chance.random() < 0.15:
                 self.life.crash_in = self.chance.randrange(1, 30)
             try:
-                await self.life.start()
+                await self.life.start(self._look_at_recovery)
             except Crash:
                 await self.life.bury()
                 self.oracle.died()
@@ -252,6 +261,22 @@ class Story:
         self.oracle.lease_now = self.life.now
         self.tell("started")
         self._check()
+
+    def _look_at_recovery(self) -> None:
+        """I5, I11: right after the boot gate; at times the process dies just there, and recovers once more."""
+        self.oracle.look()
+        self.oracle.check_agreement(self.life)
+        left, before = left_by_recovery(self.life), self._recovered
+        self._recovered = None
+        if before is not None:
+            if before[0] == self.machine.now and before[1] != left:
+                kinds = ", ".join(name for name, found in left.items() if found != before[1][name])
+                raise Broken("I11", f"whoever recovers twice finds something else: {kinds}")
+        elif self.plan.faults and self.chance.random() < RECOVERED_TWICE:
+            self._recovered = self.machine.now, left
+            self.tell("dies as soon as it has recovered")
+            self.life.kill()
+            raise Crash
 
     async def _rise(self) -> None:
         """Systemd starts the daemon again."""
@@ -350,7 +375,7 @@ class Story:
         self._later.clear()
         self.world.faults.clear()
         self.world.set_rate_limit("")
-        self.line.down_until, self.line.late = 0, 0.0
+        self.line.down_until, self.line.late, self.line.files_are_large = 0, 0.0, False
         self.machine.is_disk_full, self.machine.lag = False, lambda: 0
         self.life.crash_in = None
         if self.is_off:
@@ -381,6 +406,8 @@ class Story:
         await self.command(self._check_ledger)
 
     async def _check_ledger(self, _works: Works) -> None:
+        if untold := self.oracle.receipts.untold(self.life, self.machine.now):
+            raise Broken("I8", f"{len(untold)} documents went, and the ledger does not tell, e.g. {min(untold)}")
         gone, told = self.life.base.catalog._look(_gone_and_told)
         if gone != told:
             raise Broken("I8", f"{gone} removals are gone, and the ledger tells of {told}")
