@@ -445,6 +445,7 @@ async def restore(story: Story) -> None:
         return
     story.tell("copies the database")
     story.machine.copy_database("backup")
+    story.oracle.copied()
 
     async def put_back() -> None:
         if not story.life.is_alive:
@@ -455,8 +456,7 @@ async def restore(story: Story) -> None:
         await story.life.bury()
         story.copied_at = story.machine.now
         story.machine.put_database_back("backup")
-        story.oracle.excuse(2 * HOUR)
-        story.oracle.counts_are_lost()
+        story.oracle.put_back()
 
     story.later(story.chance.randrange(1, 60) * HOUR, put_back)
 

@@ -125,6 +125,7 @@ class Oracle:
         self._sent: dict[Duration, list[Instant]] = {length: [] for length in self.caps}
         self._fresh: deque[tuple[Instant, int]] = deque()
         self._known_at: dict[int, tuple[Instant, Instant]] = {}
+        self._copy: dict[int, tuple[Instant, Instant]] = {}
         self._stepped_at: list[Instant] = []
         self._quiet_until: Instant = 0
         self._woke_at: Instant = NEVER
@@ -252,6 +253,17 @@ class Oracle:
     def died(self) -> None:
         """The process died: what it was told last may never have become durable."""
         self._fresh.clear()
+
+    def copied(self) -> None:
+        """The operator copied the database: what it knows now may come back."""
+        self._settle()
+        self._copy = dict(self._known_at)
+
+    def put_back(self) -> None:
+        """The operator put the copy back: what was answered since is known to nobody, and counts of requests are old."""
+        self._known_at = self._copy
+        self.excuse(2 * HOUR)
+        self.counts_are_lost()
 
     # the promise
 
