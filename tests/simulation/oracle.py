@@ -260,7 +260,7 @@ class Oracle:
         self._copy = dict(self._known_at)
 
     def put_back(self) -> None:
-        """The operator put the copy back: what was answered since is known to nobody, and counts of requests are old."""
+        """The operator put the copy back: nobody knows what was answered since, and counts of requests are old."""
         self._known_at = self._copy
         self.excuse(2 * HOUR)
         self.counts_are_lost()

@@ -15,7 +15,8 @@ from ipsync.catalog.unit_of_work import SqliteCatalog
 from ipsync.catalog.work import SqlTransaction, SqlView
 from ipsync.ipernity import client
 from ipsync.ipernity.gate import BudgetGate
-from ipsync.jobs import accounts, confirm, expiry, grants, media, media_keeping, sync
+from ipsync.jobs import accounts, confirm, expiry, grants, media, media_keeping, page_application, sync
+from ipsync.jobs.absences import Absence
 from ipsync.jobs.boot import BootGate
 from ipsync.jobs.expiry import Expiry, ExpiryReport
 from ipsync.jobs.media import MediaReport
@@ -159,8 +160,7 @@ def _renew_on_total(put: Replace) -> None:
 
 def _missing_is_nothing(put: Replace) -> None:
     put(SqlTransaction, "suspect_unnamed", lambda *_: 0)
-    if "suspect_absent" in dir(SqlTransaction):
-        put(SqlTransaction, "suspect_absent", lambda *_: 0)
+    put(page_application, "_hide", lambda *_: Absence())
 
 
 def _purge_before_confirm(put: Replace) -> None:
