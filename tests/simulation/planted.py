@@ -30,6 +30,7 @@ from ipsync.policy.documents import DocumentState, RenditionState
 from ipsync.policy.instants import DAY
 from ipsync.policy.lease import Lease
 from ipsync.policy.removals import Reason, Stage
+from ipsync.ports.source import Malformed
 from ipsync.ports.store import Erased
 from ipsync.store import FileStore
 from ipsync.store.erasing import Erasure
@@ -123,6 +124,18 @@ def _received_not_sent(put: Replace) -> None:
 
     def understood(method: str, body: bytes, _sent_at: int, shape: Any, read: Any) -> Any:
         return whole(method, body, clock._wall(), shape, read)
+
+    put(client, "understood", understood)
+
+
+def _answers_in_errors(put: Replace) -> None:
+    whole = client.understood
+
+    def understood(method: str, body: bytes, *rest: Any) -> Any:
+        try:
+            return whole(method, body, *rest)
+        except Malformed as failure:
+            raise Malformed(method, f"{failure}: {body.decode(errors='replace')}") from None
 
     put(client, "understood", understood)
 
@@ -368,6 +381,12 @@ MISTAKES = (
         _received_not_sent,
         _story("hide", "upload", days=2),
         quick=True,
+    ),
+    Planted(
+        "answers in errors",
+        "an error repeats what was answered",
+        _answers_in_errors,
+        _story("upload", "truncate", "html", "duplicate", days=4, logs=True),
     ),
     Planted("wishful", "what is new counts as verified now", _verified_by_wish, _story("upload", days=3)),
     Planted(

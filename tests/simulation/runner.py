@@ -21,8 +21,11 @@ from ipsync.policy.lease import Lease
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import CatalogBroken
 from ipsync.schedule import Nudge
+from ipsync.telemetry import Event, get_log
 from tests.simulation.machine import Machine
 from tests.simulation.picture import LATEST, Ages, Picture, take
+
+_log = get_log("ipsync.schedule")
 
 LONGEST_REST: Duration = 24 * HOUR
 _PICTURES_MOST = 256
@@ -171,6 +174,7 @@ class Runner:
             self._on_fatal(broken)
             return
         except Exception as error:  # noqa: BLE001  # reason: as the daemon's own schedule
+            _log.error(Event.JOB_FAILED, "A job failed; it will be nudged again.", cause=error)
             self.failures.append((name, error))
             return
         now = self._now()

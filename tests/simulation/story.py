@@ -5,7 +5,6 @@ First everything may fail; then nothing does any more, and everything visible mu
 
 import asyncio
 import hashlib
-import logging
 import random
 import time
 from collections import deque
@@ -30,6 +29,7 @@ from ipsync.simulator.world import World
 from tests.fakes.catalogs import fresh_database
 from tests.fakes.configuration import SECRETS, write_configuration
 from tests.simulation.life import Life, pages_of, without_probes, without_sockets
+from tests.simulation.logbook import Logbook
 from tests.simulation.machine import Crash, Machine, VirtualLoop
 from tests.simulation.network import Line
 from tests.simulation.oracle import Broken, Oracle
@@ -42,6 +42,8 @@ PROBING = 1 / 8
 """In how many stories listings are probed with what is left of the budget."""
 PAGE_SIZES = (100, 100, 4)
 """How many documents a page of a listing holds: as at ipernity, or so few that a member has several pages."""
+LOGGING_EVERY = 8
+"""Of so many stories one is logged, and its log looked at."""
 RECOVERED_TWICE = 1 / 10
 """After how many starts the process dies before it does anything else."""
 _LAST_EVENTS = 40
@@ -79,6 +81,7 @@ class Plan:
         busy: how many things happen in an hour.
         page_size: documents on a page of a listing; 0 lets the seed choose.
         per_hour: requests that the budget allows in an hour; 0 lets the seed choose.
+        logs: whether a log is kept and looked at for certain, or only in some stories.
         probes: whether what is left of the budget is used for certain, or only in some stories.
         ends_well: whether a time without faults follows, after which everything must be there (I7).
     """
@@ -90,6 +93,7 @@ class Plan:
     busy: float = 1 / 3
     page_size: int = 0
     per_hour: int = 0
+    logs: bool = False
     probes: bool = False
     ends_well: bool = True
 
@@ -139,6 +143,8 @@ class Story:
         self.world = World(self.chance.randrange(2, 4), 0, seed, now=lambda: self.machine.now)
         self.line = Line(self.machine, self.world, random.Random(seed + 1))
         self.settings = self._configured()
+        is_kept = plan.logs or seed % LOGGING_EVERY == LOGGING_EVERY // 2
+        self.logbook = Logbook(self.world, self.settings, is_kept=is_kept)
         budget = self.settings.budget
         caps = {MINUTE: budget.per_minute, HOUR: budget.per_hour, DAY: budget.per_day}
         self.oracle = Oracle(self.machine, self.world, self.line, self.tell, caps)
@@ -235,6 +241,7 @@ class Story:
 
     def _check(self) -> None:
         self.oracle.look()
+        self.logbook.look()
         self.oracle.check(self.life)
         if self.life.runner is not None:
             for job, failure in self.life.runner.failures:
@@ -367,6 +374,7 @@ class Story:
         if self.chance.random() < 0.1:
             self.oracle.check_agreement(self.life)
             self.oracle.check_words(self.life)
+            self.check_log()
             await self.check_ledger()
 
     async def _all_is_well(self) -> None:
@@ -396,8 +404,15 @@ class Story:
         self.oracle.check_everything_is_there(self.life)
         self.oracle.check_agreement(self.life)
         self.oracle.check_words(self.life)
+        self.check_log()
         await self.check_ledger()
         await self.life.end()
+
+    def check_log(self) -> None:
+        """I9: no secret and no word of a member is in the log or among the metrics."""
+        metrics = self.life.base.metrics.render()[0].decode() if self.life.is_serving else ""
+        if told := self.logbook.told_of(self.oracle.tokens.values(), metrics):
+            raise Broken("I9", f"the log or the metrics hold {told}")
 
     async def check_ledger(self) -> None:
         """I8: the chain holds, fits its copies, and tells of each removal once."""
@@ -449,13 +464,13 @@ def _gone_and_told(connection: Any) -> tuple[int, int]:
 
 def play(seed: int, plan: Plan | None = None) -> Outcome:
     """Play one story on a machine, a loop and a world of its own."""
-    logging.disable(logging.CRITICAL)
     began = time.process_time()
     story = Story(seed, plan or Plan())
     loop = VirtualLoop(story.machine)
     broken = ""
     try:
         with (
+            story.logbook.is_written(),
             story.machine.is_this_machine(),
             without_sockets(story.line),
             without_probes(switched_off=not story.has_probes),
@@ -473,7 +488,6 @@ def play(seed: int, plan: Plan | None = None) -> Outcome:
                 asyncio.set_event_loop(None)
     finally:
         story.machine.scrap()
-        logging.disable(logging.NOTSET)
     outcome = story.outcome()
     outcome.broken, outcome.failed_at_days = broken, outcome.days if broken else 0
     outcome.cpu_seconds = time.process_time() - began
