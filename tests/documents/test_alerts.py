@@ -31,6 +31,18 @@ def test_every_panel_of_the_dashboard_asks_for_what_is_delivered() -> None:
     assert asked - delivered == set()
 
 
+def test_the_console_page_tells_what_the_dashboard_tells_and_loads_nothing() -> None:
+    board = (ROOT / "config" / "grafana" / "ipsync.json").read_text()
+    page = (PROMETHEUS / "consoles" / "ipsync.html").read_text()
+    metric = re.compile(r"\b(?:ipsync|process)_[a-z_0-9]+")
+    asked = set(metric.findall(page))
+    delivered = {f"{family.name}{end}" for family in Metrics().registry.collect() for end in ("", "_total", "_bucket")}
+    assert set(metric.findall(board)) <= asked <= delivered
+    # Nothing but Prometheus itself is asked; the one address is the name of a language.
+    assert re.findall(r"https?://\S+?(?=')", page) == ["http://www.w3.org/2000/svg"]
+    assert re.findall(r"(?:src|href)=\"(?!\{\{ pathPrefix \}\}|\?range=|data:,)", page) == []
+
+
 def test_every_label_that_a_rule_asks_for_has_such_a_value() -> None:
     asked = re.findall(r'(\w+)=~?"([^"]+)"', re.sub(r"le=\"[^\"]+\"", "", RULES))
     assert len(asked) > 8

@@ -6,13 +6,14 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.ops import console, dashboard, hygiene, packages, prometheus, systemd
+from tests.ops import console, dashboard, hygiene, packages, prometheus, systemd, typed_docs
 from tests.ops.promises import Promise, Unavailable, show
 
 PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
     "prometheus": prometheus.promises,
     "console": console.promises,
     "dashboard": dashboard.promises,
+    "docs": typed_docs.promises,
     "packages": packages.promises,
     "hygiene": hygiene.promises,
     "systemd": systemd.promises,
