@@ -59,6 +59,11 @@ class Member:
             shown |= 0b01010
         return shown
 
+    def profile(self) -> dict[str, str]:
+        """Return what a test may know of the profile."""
+        words = {"user_id": str(self.user_id), "username": self.username, "realname": self.realname}
+        return words | {name: self.location.get(name, "") for name in ("town", "country")}
+
     def describe(self) -> dict[str, str]:
         """Return what a test or a demo needs to act as this member."""
         return {"user_id": str(self.user_id), "username": self.username, "cookie": self.cookie}

@@ -64,6 +64,26 @@ async def test_truth_tells_of_albums_folders_and_articles_each_with_a_token_of_i
     assert {row["share"] for row in truth["articles"]} == {0, 4}
 
 
+async def test_a_profile_and_articles_can_be_changed_from_outside(simulator: Simulator, remote: Remote) -> None:
+    member = simulator.members[0]
+    changed = await remote.ask(f"members/{member.user_id}/profile", "POST", {"town": "Gent", "realname": "Alma"})
+    assert (changed["town"], changed["realname"], member.location["town"]) == ("Gent", "Alma", "Gent")
+    assert changed in (await remote.ask("truth"))["profiles"]
+    hand = Hand(simulator.world, simulator.world.state.grant(member, {"blog": "read"}).value)
+    assert hand.ok("user.get", user_id=member.user_id)["user"]["location"]["town"] == "Gent"
+    written = await remote.ask(f"members/{member.user_id}/articles", "POST", {"title": "Harbor", "text": "<p>Words"})
+    number = written["article_id"]
+    assert hand.ok("post.get", post_id=number)["post"]["content"] == "<p>Words"
+    assert (await remote.ask(f"articles/{number}", "DELETE"))["deleted"]
+    assert number not in {row["article_id"] for row in (await remote.ask("truth"))["articles"]}
+    await remote.ask(f"articles/{number}", "DELETE", status=404)
+    await remote.ask("members/4711/profile", "POST", {}, status=404)
+    await remote.ask("members/4711/articles", "POST", {}, status=404)
+    for path in ("profile", "articles"):
+        for body in ({"lat": "1"}, [], {"town": 3}):
+            await remote.ask(f"members/{member.user_id}/{path}", "POST", body, status=400)
+
+
 async def test_stats(simulator: Simulator, remote: Remote) -> None:
     async with aiohttp.ClientSession() as session:
         for method in ("test.hello", "test.hello", "no.such.method"):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from ipsync.simulator.documents import PUBLIC
 from ipsync.simulator.faults import FaultError
 from ipsync.simulator.members import Member
 from ipsync.simulator.world import JSON, World
@@ -33,10 +34,11 @@ class Control:
         self._world = world
 
     async def truth(self, request: web.Request) -> web.Response:
-        """`GET /_control/truth`: every document, album, folder and article as it is now."""
+        """`GET /_control/truth`: every document, album, folder, article and profile as it is now."""
         rows = b",".join(map(msgspec.json.encode, self._world.truth()))
         shelves = self._world.state.shelves
-        more = {f"{kind}s": list(shelves.truth(kind)) for kind in ("album", "folder", "article")}
+        more: dict[str, list[Any]] = {f"{kind}s": list(shelves.truth(kind)) for kind in ("album", "folder", "article")}
+        more["profiles"] = [member.profile() for member in self._world.state.members if not member.closed]
         body = b'{"documents":[' + rows + b"]," + msgspec.json.encode(more)[1:]
         return web.Response(body=body, headers={"Content-Type": JSON})
 
@@ -86,6 +88,47 @@ class Control:
         member.closed = False
         return _answer({"user_id": str(member.user_id), "closed": False})
 
+    async def change_profile(self, request: web.Request) -> web.Response:
+        """`POST /_control/members/ID/profile`: other words in it, of `realname`, `town`, `country`."""
+        member = self._member(request)
+        if member is None:
+            return _answer({"error": {"field": "user_id", "message": "there is no such member"}}, 404)
+        words = await self._words(request, ("realname", "town", "country"))
+        if isinstance(words, web.Response):
+            return words
+        member.realname = words.pop("realname", member.realname)
+        member.location |= words
+        return _answer(member.profile())
+
+    async def write_article(self, request: web.Request) -> web.Response:
+        """`POST /_control/members/ID/articles`: a new public one, of `title` and `text`; the API writes none."""
+        member = self._member(request)
+        if member is None:
+            return _answer({"error": {"field": "user_id", "message": "there is no such member"}}, 404)
+        words = await self._words(request, ("title", "text"))
+        if isinstance(words, web.Response):
+            return words
+        post = self._world.state.add_post(member, words.get("title", ""), words.get("text", ""), PUBLIC)
+        return _answer({"article_id": str(post.post_id)})
+
+    async def delete_article(self, request: web.Request) -> web.Response:
+        """`DELETE /_control/articles/ID`: its member deletes an article."""
+        post = self._world.state.shelves.posts.pop(int(request.match_info["article_id"]), None)
+        if post is None:
+            return _answer({"error": {"field": "article_id", "message": "there is no such article"}}, 404)
+        return _answer({"article_id": str(post.post_id), "deleted": True})
+
+    async def _words(self, request: web.Request, known: tuple[str, ...]) -> dict[str, str] | web.Response:
+        """The texts of these names that were sent, or what is wrong with them."""
+        try:
+            given = await _json(request)
+        except FaultError as problem:
+            return _bad(problem.name, problem.reason)
+        if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+            return _bad("body", f"must hold texts: {', '.join(known)}")
+        unknown = given.keys() - set(known)
+        return _bad(min(unknown), f"is none of {', '.join(known)}") if unknown else dict(given)
+
     async def set_rate_limit(self, request: web.Request) -> web.Response:
         """`POST /_control/rate-limit`: `{"spec": "10/s,600/m"}`; an empty text lifts all limits."""
         try:
@@ -113,4 +156,7 @@ class Control:
             web.post(f"{member}/revoke", self.revoke),
             web.post(f"{member}/close", self.close),
             web.post(f"{member}/reopen", self.reopen),
+            web.post(f"{member}/profile", self.change_profile),
+            web.post(f"{member}/articles", self.write_article),
+            web.delete(r"/_control/articles/{article_id:[0-9]{1,18}}", self.delete_article),
         ]
