@@ -5,6 +5,7 @@ named by number is looked for among the member's own alone.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,13 +13,14 @@ from aiohttp import web
 
 from ipsync.jobs.accounts import AccountRefusedError
 from ipsync.policy.accounts import GRANTED_STATES, Account, Consent
-from ipsync.policy.documents import Document
+from ipsync.policy.entries import is_entry
+from ipsync.policy.entry_pages import read_entry_name
 from ipsync.policy.instants import Instant
 from ipsync.policy.requests import Ending, Holding, RemovalRequest, RequestScope, Subject, Words
 from ipsync.ports.catalog import View
 from ipsync.web.authorization import member_of
 from ipsync.web.connect import jobs_of, permission_words
-from ipsync.web.credit import document_link, name_of_subject, page_of
+from ipsync.web.credit import name_of_subject, page_of
 from ipsync.web.failures import not_found
 from ipsync.web.forms import read_form
 from ipsync.web.headers import Needs
@@ -65,15 +67,16 @@ async def ask_one(request: web.Request) -> web.StreamResponse:
     if member is None:
         return see_other(request, "/me")
     parts = request.app[PARTS]
-    document = await _mine(request, member, request.query.get("document", ""))
+    mine = await _mine(request, member, request.query.get("document", ""))
     return form_page(
         request,
         "remove-one.html",
         {
             "title": f"Remove a copy · {parts.operator().application}",
-            "document_id": document.document_id,
-            "name": short_title(document.facts.title),
-            "link": document_link(document, parts.site_url),
+            "named": mine.named,
+            "what": name_of_subject(mine.subject).partition(" ")[0],
+            "name": mine.name,
+            "link": page_of(mine.subject, parts.site_url),
             "law": duration_words(parts.rules().lease.window),
         },
         session=member,
@@ -84,9 +87,9 @@ async def remove_one(request: web.Request) -> web.StreamResponse:
     """`POST /me/remove`: hide it at once, and owe its erasure."""
     form = await read_form(request, "member", {"document"})
     request.app[THROTTLES].admit(request, "remove", per_address=120, in_all=2000)
-    document = await _mine(request, form.session, form.get("document"))
+    mine = await _mine(request, form.session, form.get("document"))
     jobs = jobs_of(request)
-    await jobs.requests.file(Subject(RequestScope.DOCUMENT, document.document_id, document.account_id), Words())
+    await jobs.requests.file(mine.subject, Words())
     jobs.nudge("purge")
     return see_other(request, "/me/receipts?done=one")
 
@@ -149,18 +152,43 @@ async def show_receipts(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _mine(request: web.Request, member: Session, number: str) -> Document:
-    """Give a document of this member's own.
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Something of a member's own.
+
+    Attributes:
+        named: as addresses and forms name it: `41234567`, `album/4711`.
+        name: its title, or what it is.
+    """
+
+    subject: Subject
+    named: str
+    name: str
+
+
+async def _mine(request: web.Request, member: Session, named: str) -> _Own:
+    """Give a document of this member's own, or an album, folder, article or their profile.
 
     Raises:
         WebFailure: 400, it is no number; 404, there is none of theirs.
     """
-    document_id = read_id(number, "document")
-    found = await request.app[PARTS].catalog.read(lambda view: view.documents([document_id]))
-    document = found.get(document_id)
-    if document is None or document.account_id != member.account_id:
+    number = read_entry_name(named)
+    if number is None:
+        number = read_id(named, "document")
+    account_id, title = await request.app[PARTS].catalog.read(partial(_owned, number=number))
+    if account_id != member.account_id:
         raise not_found()
-    return document
+    subject = Subject(RequestScope.DOCUMENT, number, account_id)
+    return _Own(subject, named, short_title(title) or ("" if number > 0 else subject.name))
+
+
+def _owned(view: View, number: int) -> tuple[int, str]:
+    """Whose it is, and its title; 0 where nothing of the kind is held."""
+    if is_entry(number):
+        entry = view.entries([number]).get(number)
+        return (0, "") if entry is None else (entry.account_id, entry.title)
+    document = view.documents([number]).get(number)
+    return (0, "") if document is None else (document.account_id, document.facts.title)
 
 
 async def _ask_about_all(request: web.Request, template: str, headline: str) -> web.StreamResponse:

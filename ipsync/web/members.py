@@ -130,6 +130,8 @@ def _line(entry: Entry, rules: Rules, now: Instant, account: Account | None, sit
     """Give what a member is told of one album, folder or article."""
     return {
         "kind": entry.kind.value,
+        "named": f"{entry.kind.value}/{entry.entry_id}",
+        "is_going": entry.state is DocumentState.DOOMED,
         "title": short_title(entry.title),
         "link": entry_link(entry, site_url),
         "state": "" if may_show_entry(entry, account, rules, now) else _STATES.get(entry.state, "hidden"),

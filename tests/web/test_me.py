@@ -126,6 +126,26 @@ async def test_T08_albums_and_articles_of_mine_are_listed_too(wall):
     assert "Remove all copies" in page.words
 
 
+async def test_T11_T19_one_album_of_mine_goes_and_no_others(wall):
+    browser = await wall.signed_in()
+    number, now = wall.id_of(0), wall.works.base.clock.now()
+    listed = ListedEntry(70, "Evening", frozenset({Visibility.PUBLIC}))
+    for owner, kind in ((number, EntryKind.ALBUM), (wall.id_of(1), EntryKind.ARTICLE)):
+        entry = verified(None, kind, owner, listed, Content(), now, now)
+        await wall.works.base.catalog.write(lambda tx, entry=entry: tx.put_entries([entry]))
+    assert 'href="/me/remove?document=album/70"' in (await browser.get("/me")).text
+    asked = await browser.get("/me/remove?document=album/70")
+    assert "Only the copy here goes. Your album at ipernity stays as it is." in asked.words
+    for other in ("article/70", "folder/70", "album/71"):
+        assert (await browser.get(f"/me/remove?document={other}")).status == 404
+    done = await browser.press("/me/remove?document=album/70", "/me/remove", document="album/70")
+    receipts = await browser.get(done.location)
+    assert "album 70" in receipts.words
+    assert f"/album/{number}/70" in receipts.text
+    left = await wall.works.base.catalog.read(lambda view: view.entries_of(EntryKind.ALBUM, 9, account_id=number))
+    assert {entry.state for entry in left} <= {DocumentState.DOOMED}
+
+
 async def test_thumbnails_are_for_their_owner_alone(wall):
     mine, theirs = await wall.documents(0), await wall.documents(1)
     browser = await wall.signed_in()
