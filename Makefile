@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: help docs demo test check bench api ops crash faces sim soak plant sbom coverage mutants format lock clean
+.PHONY: help docs demo test check bench api ops deb crash faces sim soak plant sbom coverage mutants format lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make api       what strangers send: schemathesis on the whole API (SEED=7: the same again)'
 	@echo 'make ops       what is promised to operators, on this machine: Prometheus, packages, hygiene (PARTS="prometheus")'
 	@echo 'make sbom      what is shipped with ipsync, as CycloneDX: dist/ipsync-VERSION.cdx.json'
+	@echo 'make deb       the Debian package, in build/debian'
 	@echo 'make faces     each journey through the pages in Chromium, with axe and pictures (ONLY=connect: those; PICTURES=: none)'
 	@echo 'make docs      the documentation as pages, with references made from the code'
 	@echo 'make coverage  all tests, and which lines they never reached; CORE=1: what the 24 hours rest on, every branch'
@@ -78,6 +79,10 @@ ops: $(VENV)/ops.stamp
 
 sbom: $(VENV)/ops.stamp
 	@$(BIN)/python -m tests.ops.sbom dist
+
+# For this machine's release, Python and architecture. Says which of Debian's packages it needs.
+deb:
+	@sh debian/make-package build/debian
 
 # About half an hour on two cores; make test goes through a part of the points.
 crash: $(VENV)/dev.stamp

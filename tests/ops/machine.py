@@ -211,12 +211,11 @@ def timed(look: Callable[[], Any], what: str) -> float:
     return time.monotonic() - began
 
 
-def package(folder: Path, prepare: str = "") -> Path:
+def package(folder: Path) -> Path:
     """Build the Debian package of what is committed.
 
     Args:
         folder: where it is built.
-        prepare: a shell command that changes the source before.
 
     Raises:
         Unavailable: it cannot be built; the message says why.
@@ -226,7 +225,6 @@ def package(folder: Path, prepare: str = "") -> Path:
         subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", "python3-venv"], check=False)
     done = subprocess.run(
         ["sh", str(ROOT / "debian" / "make-package"), str(folder)],
-        env=os.environ | {"IPSYNC_PREPARE": prepare},
         capture_output=True,
         text=True,
         check=False,
