@@ -28,6 +28,7 @@ from ipsync.ports.catalog import (
     CatalogCorrupt,
     CatalogFull,
     CatalogMissing,
+    CatalogNewer,
     StateKeyWrong,
     View,
 )
@@ -129,7 +130,8 @@ class Reaper:
             dry_run: only look.
 
         Raises:
-            CatalogOutdated: the database has another schema than this version's.
+            CatalogOutdated: the database has another schema than this version's. Where a newer version made it and
+                no daemon runs, files that may be past their lease are gone all the same.
             StateKeyWrong: it was made with another `state_key`.
             CatalogFailure: it cannot be used for another reason that only the operator can mend.
             StoreFailure: the store cannot be used.
@@ -145,6 +147,11 @@ class Reaper:
                 if not dry_run:
                     await self._act(report)
             except StateKeyWrong:
+                raise
+            except CatalogNewer:
+                # After a step back, until a backup is restored, nobody else could let anything go.
+                if is_ours:
+                    await self._without_database(report)
                 raise
             except (CatalogCorrupt, CatalogMissing, CatalogBroken) as failure:
                 if not dry_run:

@@ -5,7 +5,7 @@ Asked at every start, so it does without Alembic; `migrating.py` changes the sch
 
 from sqlalchemy import Connection, inspect, text
 
-from ipsync.ports.catalog import CatalogOutdated
+from ipsync.ports.catalog import CatalogNewer, CatalogOutdated
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0011", "0007", "0006", "0009", "0010", "0008", "0012")
 """Every revision in `migrations/versions`, in the order in which they are made; numbers need not follow each other."""
@@ -28,13 +28,14 @@ def demand_head(connection: Connection) -> None:
     """Refuse a database this version cannot work with.
 
     Raises:
-        CatalogOutdated: its schema is older, newer, or missing.
+        CatalogNewer: a newer version made it.
+        CatalogOutdated: its schema is older, or missing.
     """
     found = revision(connection)
     if found is None:
         raise CatalogOutdated(f"the database has no tables yet: {_UPGRADE}")
     if found not in REVISIONS:
-        raise CatalogOutdated(
+        raise CatalogNewer(
             f"the database has schema {found}, made by a newer ipsync; this one knows {HEAD}: "
             "install the newer one, or restore the backup that was made before the upgrade"
         )

@@ -25,6 +25,7 @@ from ipsync.ports.catalog_failures import (
     CatalogFull,
     CatalogLost,
     CatalogMissing,
+    CatalogNewer,
     CatalogOutdated,
     StateKeyWrong,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "CatalogFull",
     "CatalogLost",
     "CatalogMissing",
+    "CatalogNewer",
     "CatalogOutdated",
     "Figures",
     "JobRun",

@@ -20,6 +20,10 @@ class CatalogOutdated(CatalogFailure):
     """The database has not the schema of this version; the message names the remedy."""
 
 
+class CatalogNewer(CatalogOutdated):
+    """A newer ipsync made the schema: this one can neither read it nor change it back."""
+
+
 class CatalogCorrupt(CatalogFailure):
     """The database contradicts itself, or its secrets do not fit `state_key` (F5)."""
 

@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.ops import console, dashboard, hygiene, packages, prometheus, systemd, typed_docs
+from tests.ops import console, dashboard, debian, hygiene, packages, prometheus, systemd, typed_docs
 from tests.ops.promises import Promise, Unavailable, show
 
 PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
     "packages": packages.promises,
     "hygiene": hygiene.promises,
     "systemd": systemd.promises,
+    "debian": debian.promises,
 }
 
 

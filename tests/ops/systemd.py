@@ -128,7 +128,7 @@ def _watchdog(ipsync: Installed) -> Promise:
     """As delivered: WatchdogSec=60s, RestartSec=10s."""
     machine = ipsync.machine
     (pid,) = machine.show("ipsync", "MainPID")
-    machine.run("systemctl", "kill", "--signal=STOP", "ipsync")
+    machine.run("kill", "-STOP", pid)
     killed = timed(lambda: machine.show("ipsync", "MainPID") != [pid], "the watchdog kills it")
     result = "watchdog" in machine.ask("journalctl", "--unit=ipsync", "--output=cat", "--no-pager", "--grep=watchdog")
     again = timed(lambda: machine.show("ipsync", "SubState") == ["running"] and ipsync.served(), "it serves again")

@@ -20,6 +20,7 @@ import pytest
 from ipsync import base
 from ipsync.clock import SystemClock
 from ipsync.policy.reaping import Keeper
+from ipsync.ports.catalog import CatalogNewer
 from ipsync.process import REAPED, LastRun, OneProcessLock
 from ipsync.reaper import Reaper, ReapReport
 from ipsync.settings import load
@@ -321,6 +322,18 @@ def test_F3_on_a_full_disk_what_is_overdue_goes_all_the_same(mirror: SiteMirror,
 
 
 # A database that nobody can read
+
+
+def test_F5_after_a_step_back_to_an_older_version_files_past_any_lease_go(mirror: SiteMirror) -> None:
+    old, young = mirror.files()[:2], mirror.files()[2:]
+    for path in old:
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 4 * HOUR))
+    change_rows(mirror, "UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(CatalogNewer, match="restore the backup"):
+        asyncio.run(Reaper(mirror.settings()).run())
+
+    assert sorted(mirror.files()) == sorted(young)
 
 
 def damage(mirror: SiteMirror) -> None:
