@@ -73,6 +73,7 @@ HOW = (
     How(r"ipsync config check", Run.HERE),
     How(r"(sudo )?(systemctl|journalctl|adduser|apt-get|ln -s|systemd-analyze)", Run.ELSEWHERE, reason=_MACHINE),
     How(r"python3 -m venv /opt|/opt/ipsync/bin/pip", Run.ELSEWHERE, reason=_INSTALL),
+    How(r"make deb$|dpkg |ipsync-as-service ", Run.ELSEWHERE, reason="make ops PARTS=debian does it in a container"),
     How(r"ipsync assets install", Run.HERE),
     How(r"curl .*https://mirror\.example\.org", Run.ELSEWHERE, reason=_FRONT),
     How(r"ipsync (status|reap) ?--(watch)", Run.PROCESS, seconds=8),
