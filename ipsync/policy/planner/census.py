@@ -60,7 +60,7 @@ class Census:
         self._at = array("q", [cut[0] for cut in cuts])
         self._page = array("q", [cut[1] for cut in cuts])
         self._counts = array("q", [cut[2] for cut in cuts])
-        self._top = max(0, expected - sum(self._counts))
+        self._top = _left(expected, sum(self._counts))
         self._supposed = self._misplaced = 0
         self.total = total
 
@@ -80,9 +80,9 @@ class Census:
         """A document is found to have gone; gives the page whose record this changes."""
         index = bisect_left(self._at, posted)
         if index == len(self._at):
-            self._top = max(0, self._top - 1)
+            self._top = _left(self._top, 1)
             return None
-        self._counts[index] = max(0, self._counts[index] - 1)
+        self._counts[index] = _left(self._counts[index], 1)
         return self._page[index]
 
     def observe(self, read: PageRead, lost: Iterable[Instant] = ()) -> Observation:
@@ -92,14 +92,14 @@ class Census:
             read: the answer.
             lost: posting times of the held documents it proved missing.
         """
-        seen = Observation(rise=max(0, read.total - self.total))
+        seen = Observation(rise=_left(read.total, self.total))
         seen.touched.update(page for page in map(self.lose, lost) if page is not None)
         self.total = read.total
         self._top += seen.rise
         self._supposed += seen.rise
         cut = _cut_of(read)
         if cut is None:
-            seen.lost_above = max(0, self.expected - read.total)
+            seen.lost_above = _left(self.expected, read.total)
             return seen
         seen.cut, seen.older = cut, _older_on(read, cut)
         self._recount(read, cut, seen)
@@ -123,7 +123,7 @@ class Census:
             taken = min(losses, self._top)
             self._top, losses = self._top - taken, losses - taken
         first, last = bisect_right(self._at, low), bisect_right(self._at, high)
-        for index in range(last - 1, first - 1, -1):
+        for index in reversed(range(first, last)):
             taken = min(losses, self._counts[index])
             self._set(index, self._counts[index] - taken, touched)
             losses -= taken
@@ -136,7 +136,7 @@ class Census:
     def forget_pages_after(self, page: int) -> set[int]:
         """The listing has shrunk: pages beyond this one are no more. Gives the pages whose record changes."""
         touched: set[int] = set()
-        for index in range(len(self._at) - 1, -1, -1):
+        for index in reversed(range(len(self._at))):
             if self._page[index] > page:
                 self._remove(index, touched)
         return touched
@@ -159,13 +159,13 @@ class Census:
         if index == len(self._at) or self._at[index] != cut:
             here = self._counts[index] if index < len(self._at) else self._top
             if counted and index == first:
-                below = max(0, here - (counted[0] - seen.older))
                 above = counted[0] - seen.older
+                below = _left(here, above)
             elif counted:
                 below = seen.older - counted[index - first - 1]
-                above = max(0, here - below)
+                above = _left(here, below)
             else:  # no cut lies on the page: no difference can be told, so none is claimed
-                below = min(here, max(0, seen.older - sum(self._counts[:index])))
+                below = min(here, _left(seen.older, sum(self._counts[:index])))
                 above = here - below
             self._at.insert(index, cut)
             self._page.insert(index, _NOBODY)
@@ -176,7 +176,6 @@ class Census:
                 self._top = above
         if self._page[index] != read.page:
             seen.touched.add(self._page[index])
-            self._page[index] = _NOBODY
             if read.page in self._page:
                 self._remove(self._page.index(read.page), seen.touched)
             self._page[bisect_left(self._at, cut)] = read.page
@@ -223,7 +222,7 @@ class Census:
 
     def _take_below(self, index: int, documents: int, touched: set[int]) -> int:
         taken = 0
-        for other in range(index, -1, -1):
+        for other in reversed(range(index + 1)):
             part = min(documents - taken, self._counts[other])
             self._set(other, self._counts[other] - part, touched)
             taken += part
@@ -263,9 +262,14 @@ def with_cuts(pages: Iterable[PageKnowledge]) -> list[PageKnowledge]:
             found.append(replace(page, cut_at=None, documents=0))
             continue
         border = page.cut_at
-        found.append(replace(page, documents=max(0, page.documents - older)))
+        found.append(replace(page, documents=_left(page.documents, older)))
         older = max(older, page.documents)
     return found[::-1]
+
+
+def _left(documents: int, taken: int) -> int:
+    """How many are left of so many documents: none where more are taken than there are."""
+    return max(0, documents - taken)
 
 
 def _lowest(read: PageRead) -> Instant:

@@ -14,9 +14,9 @@ from ipsync.policy.instants import Instant
 from ipsync.policy.listings import DOCUMENTS_PER_PAGE
 from ipsync.policy.planner.removal_rate import RemovalRate
 
-OLDEST: Instant = -(1 << 62)
 NEWEST: Instant = 1 << 62
-"""Before and after every posting time there is."""
+OLDEST: Instant = -NEWEST
+"""After and before every posting time there is."""
 
 
 DISTRUSTED_AFTER = 4
@@ -46,7 +46,7 @@ class PageRead:
     sent_at: Instant
     total: int
     posted: Sequence[Instant | None]
-    ascending: list[Instant] | None = field(init=False, repr=False, compare=False)
+    ascending: list[Instant] | None = field(init=False)
 
     def __post_init__(self) -> None:
         """Find out once whether the page runs from newest to oldest."""

@@ -9,7 +9,7 @@ guard reads the page in time.
 from array import array
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, count
 
 from ipsync.policy.instants import HOUR, MICROSECOND, NEVER, Duration, Instant
 from ipsync.policy.listings import DOCUMENTS_PER_PAGE, MOST_PAGES, pages_of
@@ -60,7 +60,7 @@ class ListingState:
         self.cadence = cadence
         self.key = listing.key
         self.pages = listing.pages
-        self.known = next((page - 1 for page in range(1, listing.pages + 1) if page not in rows), listing.pages)
+        self.known = next(page for page in count(1) if page not in rows) - 1
         self.swept = listing.swept and self.known > 0
         oldest = min(row.read_at for row in rows.values()) if self.swept else NEVER
         self.read_at = array(

@@ -83,6 +83,7 @@ def test_a_page_counts_below_posting_times_that_may_go_on_with_the_page_before()
     assert cut(PageRead(1, 0, 200, [500] * 100)) == (500, 200)
     assert cut(PageRead(2, 0, 103, [500, 400, 300])) == (400, 2)
     assert cut(PageRead(2, 0, 102, [500, 490])) == (490, 1)
+    assert cut(PageRead(2, 0, 103, [500, 499, 498])) == (499, 2)
     assert cut(PageRead(2, 0, 200, posted(range(60, 0, -1)))) == (None, 0)  # not all it should name
     assert cut(PageRead(2, 0, 100, [])) == (None, 0)
 
@@ -334,6 +335,18 @@ def test_where_a_whole_page_was_added_the_next_page_takes_over_the_count() -> No
     assert counts(census, 3) == [(3010, 100), (2010, 175), (260, 26)]
 
 
+def test_a_page_that_had_no_count_takes_over_that_of_the_page_before() -> None:
+    """Else both would be kept, and counted twice after a restart."""
+    rows = [
+        PageKnowledge(1, 0, 250, 100, cut_at=2010, documents=175),
+        PageKnowledge(2, 0, 250, 100),
+        PageKnowledge(3, 0, 250, 50, cut_at=260, documents=26),
+    ]
+    census = Census(250, 250, rows)
+    assert census.observe(read(2, posted(range(1, 351)))).touched == {1, 2}
+    assert counts(census, 3) == [(None, 0), (2010, 175), (260, 26)]
+
+
 def test_pages_that_are_no_more_leave_their_count_to_those_that_are() -> None:
     census = swept(posted(range(1, 451)))
     assert counts(census, 5) == [(4010, 100), (3010, 100), (2010, 100), (1010, 75), (260, 26)]
@@ -343,3 +356,108 @@ def test_pages_that_are_no_more_leave_their_count_to_those_that_are() -> None:
     assert census.forget_pages_after(0) == {1, 2, 3}
     assert (census.expected, counts(census, 1)) == (450, [(None, 0)])
     assert census.forget_pages_after(0) == set()
+
+
+def test_what_has_gone_from_one_page_that_counted_for_several_is_not_expected_on() -> None:
+    for gone in (range(51, 151), range(32, 151)):
+        listing = posted(range(1, 151))
+        census = swept(listing)
+        del listing[gone.start - 1 :]
+        for _ in range(2):
+            assert short(census.observe(read(1, listing))) == (0, 0)
+            assert census.expected == len(listing)
+
+
+def test_what_a_first_page_counted_is_not_merely_supposed() -> None:
+    """So a document more at the end does not stand for one that is missing in front."""
+    listing = posted(range(1, 251))
+    census = Census()
+    for page in (1, 2, 3):
+        assert short(census.observe(read(page, listing))) == (0, 0)
+    listing = sorted([*listing, 5])
+    listing.remove(2400)
+    assert short(census.observe(read(3, listing))) == (0, 1)
+
+
+def test_a_single_loss_settled_in_front_of_where_it_was_is_put_right() -> None:
+    listing = posted(range(1, 251))
+    census = swept(listing)
+    listing.remove(870)
+    assert short(census.observe(read(2, listing))) == (1, 0)
+    census.settle(2010, NEWEST, 1)
+    for page in (2, 3, 2, 1):
+        assert short(census.observe(read(page, listing))) == (0, 0)
+        assert census.expected == 249
+
+
+def test_a_stretch_given_up_though_nothing_had_gone_is_counted_in_full_again() -> None:
+    census, listing = swept(posted(range(1, 451))), posted(range(1, 451))
+    before = counts(census, 5)
+    census.settle(2010, 3010, 1)
+    for page in (5, 2):
+        assert short(census.observe(read(page, listing))) == (0, 0)
+        assert census.expected == 450
+    assert counts(census, 5) == before
+
+
+def test_what_was_put_right_allows_no_more_than_was_wrong() -> None:
+    listing = posted(range(1, 251))
+    census = swept(listing)
+    del listing[239:242]
+    census.settle(OLDEST, 260, 3)
+    assert short(census.observe(read(3, listing))) == (0, 0)
+    listing = sorted([*listing, 35])
+    assert short(census.observe(read(3, listing))) == (0, 0)
+    assert census.expected == len(listing)
+
+
+def test_what_was_supposed_in_front_and_found_at_the_end_is_supposed_no_more() -> None:
+    listing = sorted([*posted(range(1, 251)), 35])
+    census = swept(posted(range(1, 251)))
+    assert short(census.observe(read(3, listing))) == (0, 0)
+    listing = sorted([*listing, 45])
+    listing.remove(2450)
+    assert short(census.observe(read(3, listing))) == (0, 1)
+
+
+def test_a_loss_settled_too_far_back_is_taken_from_the_nearest_stretch_in_front() -> None:
+    listing = posted(range(1, 451))
+    census = swept(listing)
+    listing.remove(1500)
+    census.settle(OLDEST, 1010, 1)
+    assert short(census.observe(read(4, listing))) == (0, 0)
+    older = 0
+    for at, documents in reversed(counts(census, 5)):
+        assert documents == sum(posted_at <= (at or 0) for posted_at in listing) - older
+        older += documents
+
+
+def test_where_no_newer_page_counts_a_loss_settled_too_far_back_is_one_of_the_newest() -> None:
+    listing = posted(range(1, 251))
+    census = Census(250, 250, with_cuts([counted(read(page, listing)) for page in (2, 3)]))
+    listing.remove(2400)
+    census.settle(OLDEST, 260, 1)
+    assert short(census.observe(read(2, listing))) == (0, 0)
+    assert census.expected == 249
+
+
+def test_a_count_at_the_very_end_of_a_page_tells_on_which_side_of_it_something_has_gone() -> None:
+    census = swept(posted(range(1, 251)))
+    listing = posted(range(1, 301))
+    listing.remove(50)
+    assert listing[99] == 1010
+    assert short(census.observe(read(2, listing))) == (1, 0)
+
+
+def test_losses_settled_too_far_in_front_empty_one_stretch_after_the_other() -> None:
+    rows = [
+        PageKnowledge(1, 0, 250, 100, cut_at=2010, documents=100),
+        PageKnowledge(2, 0, 250, 100, cut_at=1010, documents=1),
+        PageKnowledge(3, 0, 250, 50, cut_at=1000, documents=100),
+    ]
+    census, listing = Census(250, 250, rows), posted(range(1, 251))
+    for rank in (5, 6, 101):
+        listing.remove(10 * rank)
+    census.settle(2010, NEWEST, 3)
+    seen = census.observe(read(2, listing))
+    assert (short(seen), census.expected) == ((0, 0), 247)

@@ -20,6 +20,7 @@ from ipsync.policy.planner import (
     PageRead,
     Purpose,
 )
+from ipsync.policy.planner.knowledge import OLDEST
 from ipsync.policy.planner.listing_state import ListingState
 from ipsync.policy.planner.removal_rate import RemovalRate
 from tests.policy.planner.listings import CADENCE, page_of, rows_of
@@ -193,6 +194,7 @@ def test_a_first_reading_learns_how_many_pages_there_are_and_ends_with_the_last(
     read(state, page_of(1, 250, 10), Purpose.NEW)
     assert (state.pages, state.known, state.swept) == (3, 1, False)
     assert [seconds(at) for at in state.read_at] == [10, 0, 0]
+    assert due(state) == (10 + 1270, 1)
     read(state, page_of(2, 250, 20), Purpose.NEW)
     assert (due(state), state.tick) == ((10 + 1270, 1), None)
     assert [seconds(state.lease_ends_at(page)) for page in (1, 2, 3)] == [2570, 2580, None]
@@ -360,6 +362,16 @@ def test_F14_a_first_page_out_of_order_is_not_forgiven_by_its_own_round() -> Non
     for number in (2, 3):
         read(state, page_of(number, 400, 716 + number))
     assert seconds(read(state, page_of(4, 400, 730)).listing.disordered_at) == 716
+
+
+def test_after_a_whole_round_no_document_more_stands_for_one_that_is_missing_elsewhere() -> None:
+    """A search in vain gave up one too many near the end; the round put that right."""
+    state = listing()
+    state.census.settle(OLDEST, 510, 1)
+    for number in (1, 2, 3, 4):
+        read(state, page_of(number, 400, 714 + number))
+    # Rank 390 has gone, and one that is older than all was shared again.
+    assert read(state, PageRead(4, 730 * SECOND, 400, [*range(990, 0, -10), 5])).suspected == 1
 
 
 # what is learned

@@ -271,7 +271,7 @@ def test_streams_that_were_held_up_together_spread_evenly_over_their_beat() -> N
     beats = sorted((made.state(key(number)).tick or 0) / SECOND - 740 for number in range(1, 9))
     assert beats[0] > 0
     assert beats[-1] <= 315
-    assert max(later - sooner for sooner, later in pairwise([0, *beats])) < 0.2 * 315
+    assert max(later - sooner for sooner, later in pairwise([0, *beats, 315])) < 0.2 * 315
 
 
 def test_a_search_rests_with_its_listing() -> None:
@@ -438,6 +438,18 @@ def test_a_probe_that_failed_waits_with_its_listing() -> None:
     made.failed(given, (at + 50) * SECOND)
     found = taken(made, at + 1, at + 200)
     assert found[0] == (at + 50, (1, 1, Purpose.PROBE))
+
+
+def test_a_probe_under_way_when_its_listing_is_taken_in_anew_asks_for_no_other() -> None:
+    made = planner((100, 400), cadence=replace(CADENCE, optional_share=0.5), per_hour=180.0)
+    wait = step(made, 400)
+    assert isinstance(wait, Wait)
+    given = step(made, wait.until // SECOND + 1)
+    assert isinstance(given, Read)
+    assert given.purpose is Purpose.PROBE
+    put(made, 1, (100, 400))
+    answer(made, given, 500)
+    assert made.state(key(1)).probe_at is None
 
 
 def test_a_probe_of_a_listing_that_is_held_waits() -> None:
