@@ -461,3 +461,12 @@ def test_losses_settled_too_far_in_front_empty_one_stretch_after_the_other() -> 
     census.settle(2010, NEWEST, 3)
     seen = census.observe(read(2, listing))
     assert (short(seen), census.expected) == ((0, 0), 247)
+
+
+def test_a_document_shared_again_at_the_end_takes_nothing_off_what_is_missing_in_front() -> None:
+    listing = posted(range(1, 251))
+    census = swept(listing)
+    del listing[239:241]
+    assert short(census.observe(read(3, listing))) == (0, 2)
+    listing = sorted([*listing, 35, *posted((251, 252))])
+    assert short(census.observe(read(3, listing))) == (0, 2)
