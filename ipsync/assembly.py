@@ -47,11 +47,11 @@ from ipsync.jobs.requests import Requests
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.tombstones import Tombstones
 from ipsync.notify import channels_of
-from ipsync.policy.admission import Capacity, overload
+from ipsync.policy.admission import Capacity, Overload, overload
 from ipsync.policy.incidents import Spending
 from ipsync.policy.instants import seconds
 from ipsync.policy.rules import Rules
-from ipsync.ports.catalog import CatalogFailure
+from ipsync.ports.catalog import Catalog, CatalogFailure
 from ipsync.ports.source import Source
 from ipsync.schedule import Nudge, period_of
 from ipsync.settings import Settings
@@ -64,10 +64,12 @@ _CHECK_SECONDS = 30.0
 
 __all__ = [
     "Base",
+    "BudgetTooSmallError",
     "KeyUseChangedError",
     "Works",
     "open_base",
     "open_works",
+    "overload_held",
     "refuse_other_use",
     "site_of",
 ]
@@ -211,9 +213,7 @@ class Works:
         Raises:
             BudgetTooSmallError: it is so.
         """
-        capacity = Capacity(self.settings.caps().sustainable_per_hour(), self.rules.lease, self.rules.outage)
-        pages = await self.base.catalog.read(lambda view: pages_held(view, self.rules.view.visibility))
-        if (found := overload(pages, capacity)) is not None:
+        if (found := await overload_held(self.base.catalog, self.settings)) is not None:
             raise BudgetTooSmallError(f"{found.words()}; change budget in {self.settings.file}")
 
     def nudges(self) -> list[Nudge]:
@@ -311,6 +311,18 @@ def open_works(base: Base, settings: Settings) -> Works:
         observe=base.metrics.count_media,
     )
     return Works(base, settings, settings.rules(), gate, source, fetcher, caps.sustainable_per_hour())
+
+
+async def overload_held(catalog: Catalog, settings: Settings) -> Overload | None:
+    """Whether a configuration cannot keep what a catalog holds, even if everything goes well.
+
+    Args:
+        catalog: what is held.
+        settings: what is configured.
+    """
+    rules = settings.rules()
+    pages = await catalog.read(lambda view: pages_held(view, rules.view.visibility))
+    return overload(pages, Capacity(settings.caps().sustainable_per_hour(), rules.lease, rules.outage))
 
 
 def site_of(authorize_url: str) -> str:

@@ -4,7 +4,8 @@ A daemon, a command and the reaper stand on the same ground; what they do on it 
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,6 +13,7 @@ from ipsync.catalog import SqliteCatalog, open_catalog
 from ipsync.catalog.reserve import Reserve
 from ipsync.catalog.stamp import CommitStamp
 from ipsync.clock import ClockMark, SystemClock
+from ipsync.jobs.counting import RemovalCount
 from ipsync.jobs.history import HistoryKeeper
 from ipsync.jobs.unaccounted import erase_unaccounted
 from ipsync.policy.instants import Instant
@@ -42,6 +44,7 @@ class Base:
         outside: the record of tombstones that no backup holds.
         store_lock: held while files get or lose their names.
         history: what a report will tell of the days that passed.
+        removal_count: counts what others erased.
     """
 
     catalog: SqliteCatalog
@@ -54,10 +57,12 @@ class Base:
     alive_at: Instant | None = None
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     history: HistoryKeeper = field(init=False)
+    removal_count: RemovalCount = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin to count."""
         self.history = HistoryKeeper(self.catalog, self.clock)
+        self.removal_count = RemovalCount(self.catalog, self.clock, self.metrics)
 
     async def save_clock(self) -> None:
         """Keep the clock's high-water mark, so that a restart makes nothing younger (F7)."""
@@ -137,6 +142,23 @@ async def erase_without_database(settings: Settings) -> Erased:
         return await erase_unaccounted(store, SystemClock(), settings.rules().lease)
     finally:
         store.close()
+
+
+@asynccontextmanager
+async def catalog_beside(settings: Settings) -> AsyncIterator[SqliteCatalog]:
+    """The database alone, to look something up in beside whoever works on it.
+
+    Args:
+        settings: what is configured.
+
+    Raises:
+        CatalogFailure: it cannot be used.
+    """
+    catalog = _open_catalog(settings, is_daemon=False)
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
 
 
 def _open_catalog(settings: Settings, *, is_daemon: bool) -> SqliteCatalog:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from ipsync.alone import DaemonRefusedError, take_alone
-from ipsync.assembly import Works, open_works
+from ipsync.assembly import BudgetTooSmallError, Works, open_works
 from ipsync.base import Base, KeyUseChangedError, erase_without_database, open_base, refuse_other_use
 from ipsync.clock import monotonic_microseconds
 from ipsync.in_force import forget_in_force, write_in_force
@@ -211,6 +211,7 @@ class Daemon:
         health = await read_health(base.catalog, base.clock, works.rules.lease, works.believed_requests_per_hour)
         self._health = health
         publish(health, base.metrics)
+        await base.removal_count.run(works.rules.lease)
         base.show_machine(self._settings)
         await works.look_at_budget()
         await base.save_clock()
@@ -287,8 +288,9 @@ class Daemon:
             refuse_other_use(self._started_with, settings)
             # Whatever cannot be wired must show before anything is given up.
             works, operator = self._current_works().rewired(settings), operator_of(settings)
-        except (SettingsInvalid, KeyUseChangedError, OSError, ValueError) as wrong:
-            problems = wrong.problems if isinstance(wrong, SettingsInvalid) else [wrong]
+            await works.refuse_overload()
+        except (SettingsInvalid, KeyUseChangedError, BudgetTooSmallError, OSError, ValueError) as wrong:
+            problems = wrong.errors if isinstance(wrong, SettingsInvalid) else [wrong]
             _log.error(
                 Event.DAEMON_RELOAD_REFUSED,
                 "The changed configuration is wrong; the old one holds.",

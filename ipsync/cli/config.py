@@ -9,7 +9,7 @@ from ipsync.cli import FOUND, WRONG, examples, frame_of, output, settings_from
 
 if TYPE_CHECKING:
     from ipsync.in_force import Change
-    from ipsync.settings import Secret, Settings
+    from ipsync.settings import Problem, Secret, Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check and show the configuration.")
 
@@ -45,11 +45,11 @@ def check(
     settings: configuration.Settings | None
     try:
         settings = configuration.load(path, os.environ)
-        problems = list(settings.warnings)
+        problems = [*_overload(settings), *settings.warnings]
     except configuration.SettingsInvalid as invalid:
         settings = None
         problems = list(invalid.problems)
-    summary = None if settings is None else _summary(settings)
+    summary = None if settings is None or any(problem.is_error for problem in problems) else _summary(settings)
     file = str(configuration.locate(path, os.environ))
     changes = _changes(settings) if running and settings is not None else None
     if json:
@@ -70,6 +70,32 @@ def check(
         output.leave(WRONG)
     if any(change.effect != "reload" for change in changes or ()):
         output.leave(FOUND)
+
+
+def _overload(settings: "Settings") -> "list[Problem]":
+    """Whether a start and a reload would refuse it for what is held already; nothing where no database can tell."""
+    if not settings.database.path.exists():
+        return []
+    import asyncio
+
+    from ipsync.assembly import overload_held
+    from ipsync.base import catalog_beside
+    from ipsync.ports.catalog import CatalogFailure
+    from ipsync.settings import Problem
+
+    async def look() -> "list[Problem]":
+        async with catalog_beside(settings) as catalog:
+            found = await overload_held(catalog, settings)
+        if found is None:
+            return []
+        return [
+            Problem(str(settings.file), "budget", found.words(), "a start and a reload refuse it: allow more requests")
+        ]
+
+    try:
+        return asyncio.run(look())
+    except (CatalogFailure, OSError):
+        return []  # what is wrong with the database, those that open it say
 
 
 def _changes(settings: "Settings") -> "list[Change]":

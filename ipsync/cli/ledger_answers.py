@@ -77,14 +77,18 @@ def sentences(answer: "Answer", lease: "Lease") -> list[str]:
 def _erased(entry: "LedgerEntry", name: str, now: "Instant") -> str:
     what = f"{name.capitalize()} was" if entry.scope == "document" else f"Files of {name} were"
     since = entry.first_unsafe_at if entry.first_unsafe_at is not None else entry.at
-    law = "" if entry.erase_by is None else f" the law's {session.span(entry.erase_by - since)}"
+    asked = entry.reason == "owner-request"
+    # What was asked for has the deadline of its lease, which is the earlier one.
+    whose = "its lease's" if asked else "the law's"
+    law = "" if entry.erase_by is None else f" {whose} {session.span(entry.erase_by - since)}"
     inside = "inside" if is_in_time(entry) else "NOT inside"
     if is_sealed(entry):
         inside, law = "NOT inside", " the law's time: it was sealed, i.e. kept hidden while ipernity answered nobody"
     return (
         f"{what} erased {session.moment(entry.gone_at, now)}: {entry.reason}, "
         f"{session.counted(entry.files or 0, 'file')}, {session.size_text(entry.size_bytes or 0)}. That is "
-        f"{session.span((entry.gone_at or entry.at) - since)} after it was last known to be shared, {inside}{law}. "
+        f"{session.span((entry.gone_at or entry.at) - since)} after "
+        f"{'its owner asked for it' if asked else 'it was last known to be shared'}, {inside}{law}. "
         f"Entry {entry.sequence} of the ledger says so."
     )
 
@@ -98,7 +102,10 @@ def print_answer(answer: "Answer", lease: "Lease") -> None:
         output.print_facts(
             [
                 ("entry", entry.sequence),
-                ("last known to be shared", session.moment(entry.first_unsafe_at, now)),
+                (
+                    "asked for" if entry.reason == "owner-request" else "last known to be shared",
+                    session.moment(entry.first_unsafe_at, now),
+                ),
                 ("noticed", session.moment(entry.detected_at, now)),
                 ("hidden", session.moment(entry.hidden_at, now)),
                 ("confirmed", session.moment(entry.confirmed_at, now)),

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-_KEYS = 'write budget=2000/h, window=12h or accounts=500 (or accounts=500x2000, for 2,000 documents each); "," between'
+_KEYS = (
+    "write budget=2000/h, window=12h or accounts=500 (accounts=500x2000: of 2,000 documents each; accounts=+500: "
+    'beside those that are here); "," between'
+)
+_LAST = 1 << 62
+"""When imagined accounts come: after all that are here."""
+
 _USUAL_DOCUMENTS = 1_000
 
 
@@ -29,12 +35,14 @@ class _Asked:
         window: W.
         accounts: how many there would be.
         documents: of each of them.
+        is_more: whether they come beside those that are here, instead of in their place.
     """
 
     budget: float | None = None
     window: "Duration | None" = None
     accounts: int | None = None
     documents: int | None = None
+    is_more: bool = False
 
     @property
     def is_real(self) -> bool:
@@ -59,7 +67,8 @@ class _Shown:
     epilog=examples(
         "ipsync plan",
         "ipsync plan --what-if budget=2000/h           # on another budget",
-        "ipsync plan --what-if accounts=500x2000       # 500 members of 2,000 documents each",
+        "ipsync plan --what-if accounts=500x2000       # 500 members of 2,000 documents each, and nobody else",
+        "ipsync plan --what-if accounts=+500x2000      # so many beside those that are here",
         "ipsync plan --what-if budget=5000/h,window=12h --json",
     ),
 )
@@ -102,7 +111,8 @@ def _read(wishes: list[str]) -> _Asked:
             elif name == "accounts":
                 number, _, each = value.partition("x")
                 documents = int(_positive(each)) if each else None
-                asked = replace(asked, accounts=int(_positive(number)), documents=documents)
+                is_more = number.startswith("+")
+                asked = replace(asked, accounts=int(_positive(number)), documents=documents, is_more=is_more)
             else:
                 output.fail(f"--what-if: {output.plain(name)!r} is no number of a plan", _KEYS, WRONG)
         except ValueError:
@@ -139,8 +149,10 @@ async def _look(works: "Works", asked: _Asked) -> _Shown:
     names = {account.account_id: account.username for account in accounts}
     if asked.accounts is not None:
         documents = asked.documents or _mean_documents(loads)
-        loads = alike(asked.accounts, documents, usual)
-        everyone = [Candidate(load.account_id, load.pages, False, False, 0.0, 0) for load in loads]
+        imagined = alike(asked.accounts, documents, usual)
+        newcomers = [Candidate(load.account_id, load.pages, False, False, 0.0, _LAST) for load in imagined]
+        loads = [*loads, *imagined] if asked.is_more else imagined
+        everyone = [*everyone, *newcomers] if asked.is_more else newcomers
     decision = decide(everyone, capacity)
     kept = [load for load in loads if load.account_id not in decision.refused]
     found = forecast(kept, capacity, Cadence.of(lease, outage))
@@ -206,7 +218,13 @@ def _as_json(shown: _Shown) -> dict[str, Any]:
 def _print(shown: _Shown) -> None:
     found = shown.forecast
     if not shown.asked.is_real:
-        output.say("What would be; nothing was changed.\n")
+        instead = shown.asked.accounts is not None and not shown.asked.is_more and shown.names
+        those = (
+            f" The {session.counted(len(shown.names), 'account')} here are left out; +N adds to them."
+            if instead
+            else ""
+        )
+        output.say(f"What would be; nothing was changed.{those}\n")
     if shown.asked.accounts is None:
         output.print_table(
             (

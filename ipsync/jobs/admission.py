@@ -5,7 +5,7 @@ the normal purge, and its grant stays. It is taken in again as soon as the budge
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ipsync.policy.accounts import Account, AccountState
@@ -40,11 +40,15 @@ class AdmissionReport:
         refused: accounts that were read until now and wait from now on.
         admitted: accounts that waited and are read from now on.
         documents: how many are to be erased for it.
+        shed: of those that were read until now, whose, how many documents, and why.
+        taken_in: the accounts that are read from now on.
     """
 
     refused: int = 0
     admitted: int = 0
     documents: int = 0
+    shed: list[tuple[int, int, str]] = field(default_factory=list)
+    taken_in: list[int] = field(default_factory=list)
 
 
 class Admission:
@@ -81,15 +85,21 @@ class Admission:
         if not decision.refused and not decision.admitted:
             return AdmissionReport()
         report = await self._catalog.write(lambda tx: self._carry_out(tx, decision))
-        if report.refused or report.admitted:
+        allowed = round(capacity.requests_per_hour, 3)
+        for account_id, documents, why in report.shed:
             _log.warning(
                 Event.ACCOUNT_SHED,
-                "The budget was shared anew: some accounts wait, or are read again.",
-                accounts_waiting=report.refused,
-                accounts_admitted=report.admitted,
-                documents=report.documents,
-                pages=decision.pages,
-                requests_per_hour=round(capacity.requests_per_hour),
+                f"The account is not read any more, and all that is held of it is erased: {why}.",
+                account_id=account_id,
+                documents=documents,
+                requests_per_hour=allowed,
+            )
+        for account_id in report.taken_in:
+            _log.info(
+                Event.ACCOUNT_ADMITTED,
+                "The budget carries the account now: it is read.",
+                account_id=account_id,
+                requests_per_hour=allowed,
             )
         return report
 
@@ -144,7 +154,9 @@ class Admission:
                 account = replace(account, state=AccountState.WAITING, retry_at=0)
                 # Hidden as a whole, in one change, before each of its documents is doomed.
                 tx.put_account(account)
-                report.documents += self._give_up(tx, account)
+                documents = self._give_up(tx, account)
+                report.documents += documents
+                report.shed.append((account_id, documents, refusal.words()))
             elif _same_words(account, refusal):
                 continue
             tx.put_account(replace(account, failure=refusal.words(), failures=0))
@@ -152,6 +164,7 @@ class Admission:
             account = tx.account(account_id)
             if account is not None and account.state is AccountState.WAITING:
                 report.admitted += 1
+                report.taken_in.append(account_id)
                 tx.put_account(replace(account, state=AccountState.ACTIVE, failure="", failures=0, retry_at=0))
         return report
 

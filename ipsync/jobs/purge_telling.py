@@ -30,7 +30,8 @@ def tell_gone(gone: Sequence[Removal], gone_at: Instant, metrics: Metrics) -> No
     several: dict[tuple[int, str], list[Removal]] = {}
     for removal in gone:
         since, late = removal.first_unsafe_at, is_breach(removal, gone_at)
-        metrics.count_removal(removal.reason.value, removal.hidden_at - since, gone_at - since, breach=late)
+        hidden_after, erased_after = removal.hidden_at - since, gone_at - since
+        metrics.count_removal(removal.removal_id, removal.reason.value, hidden_after, erased_after, breach=late)
         if late or len(gone) <= _LOGGED_EACH:
             _log_one(removal, gone_at, late=late)
         else:

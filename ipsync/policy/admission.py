@@ -14,8 +14,20 @@ from ipsync.policy.instants import HOUR, Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.planner.orders import LEASE_SHARE
 
+_WHOLE_FROM = 100
+
 _LEAST_RATE = 1e-3
 """Requests an hour: where less is believed to be allowed, a part of it is still a number."""
+
+
+def rate_text(requests_per_hour: float) -> str:
+    """A rate for people: whole where it is large, and never rounded to nothing where it is small."""
+    return f"{requests_per_hour:,.0f}" if requests_per_hour >= _WHOLE_FROM else f"{requests_per_hour:.3g}"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +127,14 @@ class Refusal:
 
     def words(self) -> str:
         """For people, in one sentence."""
-        pages = f"{self.pages:,} page{'' if self.pages == 1 else 's'}"
+        pages = counted(self.pages, "page")
         reason = f"because its {pages} beside {self.others:,} of others are more than the budget verifies"
         if self.needed_per_hour is None:
             needs = "removal.outage leaves no budget for any account"
         else:
             needs = (
-                f"it would need {self.needed_per_hour:,} requests an hour, and {self.allowed_per_hour:,.0f} are allowed"
+                f"it would need {counted(self.needed_per_hour, 'request')} an hour in the long run, and "
+                f"{rate_text(self.allowed_per_hour)} are allowed"
             )
         return f"{'not kept' if self.is_shed else 'not admitted'}, {reason}: {needs}"
 
@@ -199,19 +212,23 @@ class Overload:
         worst_hours: how long a page would wait for its next reading, at best.
         window_hours: how long it may wait.
         needed_per_hour: the requests an hour that would do.
+        allowed_per_hour: those that may be made, in the long run.
     """
 
     pages: int
     worst_hours: float
     window_hours: float
     needed_per_hour: int
+    allowed_per_hour: float
 
     def words(self) -> str:
         """For people."""
+        needed = self.needed_per_hour
         return (
-            f"the request budget cannot keep the promise: reading {self.pages:,} pages takes {self.worst_hours:.3g} h, "
-            f"and each must be read again within {self.window_hours:.3g} h. It would need {self.needed_per_hour:,} "
-            "requests an hour; or let accounts go (`ipsync plan` shows what each costs)"
+            f"the request budget cannot keep the promise: reading {counted(self.pages, 'page')} takes "
+            f"{self.worst_hours:.3g} h, and each must be read again within {self.window_hours:.3g} h. It would need "
+            f"{counted(needed, 'request')} an hour in the long run ({needed * 24:,} a day), and all caps together "
+            f"allow {rate_text(self.allowed_per_hour)}; or let accounts go (`ipsync plan` shows what each costs)"
         )
 
 
@@ -226,4 +243,4 @@ def overload(pages: int, capacity: Capacity) -> Overload | None:
         return None
     needed = capacity.requests_needed(pages, 1.0)
     worst = pages / capacity.verifications_per_hour if capacity.verifications_per_hour else inf
-    return Overload(pages, worst, capacity.window_hours, needed or 0)
+    return Overload(pages, worst, capacity.window_hours, needed or 0, capacity.requests_per_hour)

@@ -49,13 +49,13 @@ class Problem:
 
 
 class SettingsInvalid(Exception):
-    """The configuration cannot be used. `problems` holds everything that is wrong, warnings included."""
+    """The configuration cannot be used. `problems` holds all that is odd, `errors` what is wrong."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep all `problems`, errors first."""
         self.problems = tuple(sorted(problems, key=lambda problem: not problem.is_error))
-        errors = [str(problem) for problem in self.problems if problem.is_error]
-        super().__init__("\n".join(errors))
+        self.errors = tuple(problem for problem in self.problems if problem.is_error)
+        super().__init__("\n".join(str(problem) for problem in self.errors))
 
 
 class Unfit(ValueError):

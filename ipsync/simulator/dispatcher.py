@@ -90,6 +90,8 @@ class Dispatcher:
         """Return the method called, after key, signature, address and quota were found good."""
         application = self._state.application
         if call.response_format != "json":
+            if call.response_format in ("xml", "php"):
+                raise ApiError(102, "The simulator answers in JSON only")
             raise ApiError(102)
         method = self._methods.get(call.method)
         if method is None:

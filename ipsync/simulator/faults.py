@@ -131,7 +131,9 @@ def _number(order: Mapping[str, Any], name: str, low: float, high: float, defaul
 
 
 def _methods(order: Mapping[str, Any], known: frozenset[str]) -> frozenset[str]:
-    names = order.get("methods", "*")
+    names = order.get("methods")
+    if names is None:
+        names = "*"
     if isinstance(names, str):
         names = [names]
     if not isinstance(names, list) or not names:

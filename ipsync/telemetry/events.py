@@ -54,6 +54,7 @@ class Event(StrEnum):
     ACCOUNT_MISMATCH = "account.mismatch", "a token belongs to another member"
     ACCOUNT_EXCESS = "account.excess", "a member granted more than is used"
     ACCOUNT_SHED = "account.shed", "an account was given up because the budget no longer carries it"
+    ACCOUNT_ADMITTED = "account.admitted", "an account that waited is read from now on, since the budget carries it"
 
     SYNC_PAGE_READ = "sync.page-read", "one page of a listing was read"
     SYNC_PAGE_FAILED = "sync.page-failed", "a page could not be read; nothing was observed"

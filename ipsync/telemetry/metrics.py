@@ -108,6 +108,7 @@ class Metrics:
         """
         self._jobs = frozenset(jobs)
         self._methods = frozenset(methods)
+        self._told_once: set[int] = set()
         registry = self.registry = CollectorRegistry(auto_describe=True)
         self.telling = TellingMetrics(registry)
         ProcessCollector(registry=registry)
@@ -267,15 +268,22 @@ class Metrics:
         """Show how many documents are in a `state` (one of `STATES`)."""
         self._documents.labels(state if state in STATES else OTHER).set(count)
 
-    def count_removal(self, reason: str, hidden_after: Duration, erased_after: Duration, *, breach: bool) -> None:
-        """Count one completed removal of a document.
+    def count_removal(
+        self, removal_id: int, reason: str, hidden_after: Duration, erased_after: Duration, *, breach: bool
+    ) -> None:
+        """Count one completed removal of a document, once: whoever erased it tells of it, and the ledger does.
 
         Args:
+            removal_id: of the removal; the second time it is told of nothing is counted.
             reason: a `policy.removals.Reason`.
             hidden_after: from `first_unsafe_at` until it was hidden.
             erased_after: from `first_unsafe_at` until it was gone.
             breach: whether that was later than the law allows.
         """
+        if removal_id in self._told_once:
+            self._told_once.discard(removal_id)
+            return
+        self._told_once.add(removal_id)
         self._removals.labels(str(reason) if reason in REASONS else OTHER).inc()
         self._time_to_hide.observe(max(0.0, seconds(hidden_after)))
         self._time_to_erase.observe(max(0.0, seconds(erased_after)))

@@ -29,7 +29,7 @@ def not_found() -> WebFailure:
 
 def gone() -> WebFailure:
     """What was shown once and is erased for good; of it only the number is left."""
-    return WebFailure(410, "gone", "This was erased here: its owner does not share it any more. Take it away now.")
+    return WebFailure(410, "gone", "This was erased here. Take it away now.")
 
 
 def bad_request(code: str, message: str) -> WebFailure:

@@ -1,6 +1,7 @@
 """`ipsync config check` and `show`: every problem at once, every value with its source, no secret."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from ipsync.settings.reference import settings_reference
 from tests.fakes.command_line import Outcome
 from tests.fakes.configuration import KEY, OPERATOR, SECRETS, write_configuration
+from tests.fakes.site import SiteMirror
 
 Cli = Callable[..., Outcome]
 
@@ -135,3 +137,16 @@ def test_a_missing_file_says_what_to_do(cli: Cli, tmp_path: Path, command: str) 
 
     assert shown.code == 2
     assert "ipsync init" in shown.out + shown.err
+
+
+def test_F20_a_budget_that_a_start_would_refuse_is_told_beforehand(on: Cli, mirror: SiteMirror) -> None:
+    assert on(mirror, "config", "check").code == 0
+    mirror.config.write_text(re.sub(r"(?m)^(per_\w+) = .*$", r"\1 = 1", mirror.config.read_text()))
+
+    shown = on(mirror, "config", "check")
+
+    assert shown.code == 2
+    told = " ".join(shown.out.split())
+    assert "the request budget cannot keep the promise: reading 2 pages takes" in told
+    assert "all caps together allow 0.0417" in told
+    assert not json.loads(on(mirror, "config", "check", "--json").out)["ok"]

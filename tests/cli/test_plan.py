@@ -81,6 +81,18 @@ def test_accounts_and_window_are_imagined(on: On, mirror: SiteMirror) -> None:
     assert "So are" in told.out
 
 
+def test_members_are_imagined_instead_of_those_here_or_beside_them(on: On, mirror: SiteMirror) -> None:
+    instead = on(mirror, "plan", "--what-if", "accounts=2x100").out
+    assert "The 2 accounts here are left out; +N adds to them." in " ".join(instead.split())
+    beside = json.loads(on(mirror, "plan", "--what-if", "accounts=+2x100", "--json").out)
+    assert len(beside["accounts"]) == 4
+    assert len([one for one in beside["accounts"] if one["account_id"]]) == 2
+    crowded = json.loads(on(mirror, "plan", "--what-if", "budget=0.4/h,accounts=+5000x1000", "--json").out)
+    assert [one["account_id"] for one in crowded["accounts"] if one["account_id"]], (
+        "who is here stays before who may come"
+    )
+
+
 @pytest.mark.parametrize("wish", ["budget=many", "tokens=3", "window=12", "accounts=0", "budget"])
 def test_what_is_not_understood_is_told(on: On, mirror: SiteMirror, wish: str) -> None:
     shown = on(mirror, "plan", "--what-if", wish)

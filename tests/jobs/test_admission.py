@@ -36,7 +36,7 @@ async def test_F20_the_least_used_accounts_go_whole_and_come_back_when_the_budge
     report = await admission(house).run()
     assert (report.refused, report.documents) == (1, 110)
     assert house.account_state(9) is AccountState.WAITING
-    assert "it would need 1 requests an hour" in house.account(9).failure
+    assert "it would need 1 request an hour in the long run, and 0.27 are allowed" in house.account(9).failure
     assert house.served() == {*large, *small}
     assert {house.removal(number).reason for number in sparse} == {Reason.POLICY_CHANGE}
     await house.purge()

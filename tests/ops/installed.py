@@ -41,9 +41,9 @@ class Installed:
 
     def install(self, package: Path) -> None:
         """`dpkg -i`, which also checks what the package depends on."""
-        shutil.copy(package, self.machine.root / "root/ipsync.deb")
-        self.machine.run("dpkg", "-i", "/root/ipsync.deb")
-        (self.machine.root / "root/ipsync.deb").unlink()
+        shutil.copy(package, self.machine.root / "opt/ipsync.deb")
+        self.machine.run("dpkg", "-i", "/opt/ipsync.deb")
+        (self.machine.root / "opt/ipsync.deb").unlink()
 
     def begin_simulator(self) -> None:
         """Start an ipernity of our own on the machine's loopback."""

@@ -52,7 +52,7 @@ def test_a_new_account_that_does_not_fit_is_refused_with_what_it_would_need() ->
     assert words.startswith("not admitted, because its 200 pages beside 990 of others")
     needed = decision.refused[2].needed_per_hour
     assert needed is not None
-    assert f"{needed:,} requests an hour, and 108 are allowed" in words
+    assert f"{needed:,} requests an hour in the long run, and 108 are allowed" in words
     enough = capacity(needed)
     assert not decide([an_account(1, 990), an_account(2, 200, settled=False)], enough).refused
 

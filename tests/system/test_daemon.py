@@ -437,6 +437,19 @@ async def test_the_privacy_page_follows_a_reload(mirror: SiteMirror) -> None:
     assert "Renamed wall" in page
 
 
+async def test_F20_a_reload_takes_no_budget_that_a_start_refuses(
+    mirror: SiteMirror, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in the configuration must not let whole accounts go."""
+    async with daemon_here(mirror) as here:
+        before = await here.served()
+        mirror.config.write_text(re.sub(r"(?m)^(per_\w+) = .*$", r"\1 = 1", mirror.config.read_text()))
+        here.daemon.reload()
+        await until(lambda: "daemon.reload-refused" in capsys.readouterr().err, "the reload is refused")
+        await asyncio.sleep(1)
+        assert await here.served() == before == everything(mirror)
+
+
 async def test_a_policy_that_cannot_be_read_changes_nothing(
     mirror: SiteMirror, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,6 @@
+"""`python -m ipsync` is `ipsync`."""
+
+from ipsync.cli import main
+
+if __name__ == "__main__":
+    main()
