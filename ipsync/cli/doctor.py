@@ -9,6 +9,7 @@ from ipsync.cli import FOUND, examples, frame_of, output, settings_from
 
 if TYPE_CHECKING:
     from ipsync.doctor import Finding
+    from ipsync.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -27,16 +28,8 @@ def doctor(
 
     Exit code 3: something is wrong. Notes are no reason for that.
     """
-    from ipsync.doctor import Doctor
-    from ipsync.telemetry import configure_logging
-
     settings = settings_from(ctx)
-    secrets = [secret.reveal() for secret in settings.secrets.all() if secret]
-    undo = configure_logging("info" if frame_of(ctx).debug else "critical", "console", secrets)
-    try:
-        found = asyncio.run(Doctor(settings).run(offline=offline, tell=None if as_json else _tell))
-    finally:
-        undo()
+    found = examine(settings, offline=offline, silent=as_json, debug=frame_of(ctx).debug)
     wrong = [finding for finding in found if finding.verdict.value == "wrong"]
     if as_json:
         told = [
@@ -55,6 +48,26 @@ def doctor(
         output.say("Nothing is wrong.")
     if wrong:
         output.leave(FOUND)
+
+
+def examine(settings: "Settings", *, offline: bool, silent: bool = False, debug: bool = False) -> "list[Finding]":
+    """Look at everything, and say each finding as it is made.
+
+    Args:
+        settings: what is configured.
+        offline: ask ipernity nothing.
+        silent: say nothing.
+        debug: let the log be seen.
+    """
+    from ipsync.doctor import Doctor
+    from ipsync.telemetry import configure_logging
+
+    secrets = [secret.reveal() for secret in settings.secrets.all() if secret]
+    undo = configure_logging("info" if debug else "critical", "console", secrets)
+    try:
+        return asyncio.run(Doctor(settings).run(offline=offline, tell=None if silent else _tell))
+    finally:
+        undo()
 
 
 def _tell(finding: "Finding") -> None:

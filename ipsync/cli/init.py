@@ -322,7 +322,7 @@ def _tell(folder: Path, written: _Written) -> None:
         files = " and ".join(str(folder / SECRETS_FOLDER / name) for name in written.missing)
         output.say(f"Next: put the {names} into {files} (mode 0600), then: ipsync config check{option}")
         return
-    _print_problems_of(written.config)
+    _examine(written.config)
     if written.config == SYSTEM_FILE:
         output.say("Next, under systemd: systemctl enable --now ipsync ipsync-reaper.timer; it makes the database")
         output.say("Then: ipsync-as-service account add")
@@ -331,8 +331,13 @@ def _tell(folder: Path, written: _Written) -> None:
     output.say(f"Then: ipsync account add{option}, and ipsync run{option}")
 
 
-def _print_problems_of(config: Path) -> None:
-    """Read what was written as every command will; what is wrong now comes from files that were kept."""
+def _examine(config: Path) -> None:
+    """Read what was written as every command will, and look at what it stands on.
+
+    What is wrong with it now comes from files that were kept. ipernity is not asked: there is no database yet in which
+    the request could be counted.
+    """
+    from ipsync.cli.doctor import examine
     from ipsync.settings import SettingsInvalid, load
 
     try:
@@ -341,3 +346,5 @@ def _print_problems_of(config: Path) -> None:
         output.print_problems(invalid.problems)
         output.leave(WRONG)
     output.print_problems(settings.warnings)
+    output.say("What it stands on (ipsync doctor says it again, and asks ipernity too):")
+    examine(settings, offline=True)

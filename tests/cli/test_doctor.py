@@ -1,5 +1,6 @@
 """`ipsync doctor`: a healthy mirror is called so, and each harm is named with its remedy."""
 
+import ast
 import json
 import os
 import re
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ipsync import doctor
 from ipsync.catalog import canary
 from ipsync.catalog.unit_of_work import SqliteCatalog
 from ipsync.doctor import Doctor, Finding, Verdict
+from ipsync.doctor.machine import credentials
 from ipsync.process import REAPED, LastRun, file_system_of
 from ipsync.settings import load
 from tests.fakes.command_line import Outcome
@@ -68,6 +71,33 @@ def test_a_wrong_secret_of_the_api_is_told_from_a_missing_network(
     assert "gave no usable answer" in found["ipernity"]["words"]
 
 
+def test_T05_where_secrets_come_from_is_looked_at(mirror: SiteMirror, tmp_path: Path) -> None:
+    assert credentials(load(mirror.config, mirror.env)).verdict is Verdict.NOTE
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    for name in ("api_key", "api_secret", "admin_token", "state_key"):
+        (folder / name).write_text(mirror.env[f"IPSYNC_{name.upper()}"])
+    settings = load(mirror.config, {"CREDENTIALS_DIRECTORY": str(folder)})
+    assert credentials(settings).verdict is Verdict.OK
+    assert "admin_token" in credentials(load(mirror.config, {}, needs=())).words
+
+
+def test_pragmas_that_were_read_back_are_told(told: Callable[..., dict[str, tuple[str, str]]]) -> None:
+    verdict, words = told("--offline")["database"]
+    assert (verdict, "secure_delete on" in words) == ("ok", True)
+
+
+def test_whatever_is_not_right_says_what_to_do() -> None:
+    made = 0
+    for path in Path(doctor.__file__).parent.glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding":
+                verdict = getattr(call.args[1], "attr", "")
+                made += 1
+                assert verdict in ("OK", "SKIPPED") or len(call.args) == 4, (path.name, call.lineno)
+    assert made > 30
+
+
 def test_what_others_may_read_is_wrong(mirror: SiteMirror, told: Callable[..., dict[str, tuple[str, str]]]) -> None:
     (mirror.folder / "ipsync.db").chmod(0o644)
     verdict, words = told("--offline")["files"]
@@ -108,12 +138,18 @@ def machine(tmp_path: Path) -> Path:
 
 
 async def test_missing_units_are_named(mirror: SiteMirror, machine: Path) -> None:
-    doctor = Doctor(load(mirror.config, mirror.env), machine)
-    found = await doctor._service()
+    looking = Doctor(load(mirror.config, mirror.env), machine)
+    found = await looking._service()
     assert (found.verdict, "ipsync-reaper.timer" in found.words) == (Verdict.NOTE, True)
     for name in ("ipsync.service", "ipsync-reaper.service", "ipsync-reaper.timer"):
         (machine / "etc/systemd/system" / name).touch()
-    assert (await doctor._service()).verdict is Verdict.OK
+    asleep = await looking._service()
+    assert (asleep.verdict, "ipsync.service" in asleep.words) == (Verdict.NOTE, True)
+    for target in ("multi-user.target.wants/ipsync.service", "timers.target.wants/ipsync-reaper.timer"):
+        link = machine / "etc/systemd/system" / target
+        link.parent.mkdir()
+        link.symlink_to(f"../{link.name}")
+    assert (await looking._service()).verdict is Verdict.OK
 
 
 async def test_a_network_file_system_is_wrong(mirror: SiteMirror, machine: Path) -> None:

@@ -40,7 +40,12 @@ def test_what_it_writes_passes_config_check(cli: Cli, tmp_path: Path) -> None:
     assert settings.secrets.api_key.reveal() == "canary-key-0123"
     assert len(settings.secrets.state_key_bytes()) == 32
     assert len(settings.secrets.admin_token.reveal()) >= 40
+    # It ends with the doctor, and with what to do next.
+    assert "note   credentials: api_key, api_secret from the environment" in made.out
+    assert "ok     erasing: an erased text was not found again" in made.out
+    assert made.out.index("note   database: there is no database yet") < made.out.index("Next: ipsync db upgrade")
     assert f"Next: ipsync db upgrade --config {folder}/ipsync.toml" in made.out
+    assert not [secret for secret in GIVEN.values() if secret in made.out]
 
 
 def test_a_configuration_of_the_system_points_into_the_folder_of_the_service(

@@ -102,6 +102,7 @@ def _elsewhere(mirror: SiteMirror, folder: Path, environ: dict[str, str]) -> dic
         " && systemctl reload ipsync": "",
         "simulator --listen 127.0.0.1:8700": "simulator --listen 127.0.0.1:0",
         "http://127.0.0.1:8700": base,
+        "http://127.0.0.1:8480/metrics": f"{environ.get('URL', '')}/metrics",
         "members/ID": f"members/{mirror.site.members[2].user_id}",
     }
 

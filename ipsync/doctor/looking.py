@@ -13,14 +13,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from ipsync.assembly import Works, open_works
 from ipsync.base import open_base
 from ipsync.catalog import canary
 from ipsync.clock import is_synchronized
+from ipsync.doctor.findings import Finding, Verdict
+from ipsync.doctor.machine import credentials, services
 from ipsync.policy.instants import HOUR, MINUTE, seconds
 from ipsync.policy.planning import plan_sweeps
 from ipsync.ports.catalog import CatalogFailure, CatalogMissing, CatalogOutdated
@@ -32,34 +32,11 @@ from ipsync.settings import Settings
 _ROOM_BYTES = 1_000_000_000
 _ANSWER_SECONDS = 5.0
 _NETWORKED = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs", "fuse.s3fs"})
-_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system", "run/systemd/system")
 _REAPER_SILENT = HOUR
+_PRAGMAS = "secure_delete on, synchronous full, write-ahead log, foreign keys on, nothing temporary on the disk"
+"""What opening the database demands; where one does not hold it cannot be opened."""
+
 _SCRAPED = 'ipsync_http_requests_total{route="metrics",status="200"}'
-
-
-class Verdict(StrEnum):
-    """What was seen."""
-
-    OK = "ok"
-    NOTE = "note"  # works, and may be better
-    WRONG = "wrong"  # the promise, or the mirror, does not stand on this
-    SKIPPED = "skipped"  # could not be looked at here
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        subject: a word of ours.
-        words: what was seen.
-        remedy: what to do, or "".
-    """
-
-    subject: str
-    verdict: Verdict
-    words: str
-    remedy: str = ""
 
 
 Check = Callable[[], Awaitable[Finding]]
@@ -89,6 +66,7 @@ class Doctor:
         checks: Sequence[Check] = (
             self._clock,
             self._files,
+            self._credentials,
             self._policy,
             self._room,
             self._file_system,
@@ -145,6 +123,9 @@ class Doctor:
                     "run the doctor as that user: ipsync-as-service (docs/how-to/run-under-systemd.md)",
                 )
         return Finding("files", Verdict.OK, "database and store can be read by their own user alone")
+
+    async def _credentials(self) -> Finding:
+        return credentials(self._settings)
 
     async def _policy(self) -> Finding:
         path = self._settings.operator.privacy_policy
@@ -263,7 +244,7 @@ class Doctor:
                     f"the wall clock lies {seconds(behind):.0f} s behind the clock of the leases: it was set back",
                     "timedatectl; nothing became younger by it",
                 )
-            return Finding("database", Verdict.OK, "its settings were read back, and it is whole")
+            return Finding("database", Verdict.OK, f"it is whole; read back from SQLite: {_PRAGMAS}")
 
         return await self._with_works("database", look)
 
@@ -299,21 +280,7 @@ class Doctor:
         return await self._with_works("budget", look)
 
     async def _service(self) -> Finding:
-        if not (self._root / "run/systemd/system").is_dir():
-            return Finding("service", Verdict.SKIPPED, "systemd does not run here")
-        missing = [
-            name
-            for name in ("ipsync.service", "ipsync-reaper.service", "ipsync-reaper.timer")
-            if not any((self._root / folder / name).is_file() for folder in _UNITS)
-        ]
-        if missing:
-            return Finding(
-                "service",
-                Verdict.NOTE,
-                f"not installed: {', '.join(missing)}",
-                "docs/how-to/run-under-systemd.md; without the reaper nobody erases while the daemon is dead",
-            )
-        return Finding("service", Verdict.OK, "daemon and reaper are installed as services")
+        return services(self._root)
 
     async def _daemon(self) -> Finding:
         holder = OneProcessLock(self._settings.database.path).holder()
