@@ -89,6 +89,8 @@ async def _plan(works: "Works") -> "tuple[Instant, list[Removal]]":
         # A batch at a time: whoever reads for long keeps the daemon from cutting the log.
         found, cursor = await catalog.read(partial(_unrecorded, rules=works.rules, now=now, cursor=cursor))
         due += [removal for removal in found if removal.document_id not in known]
+    entries = await catalog.read(partial(_unrecorded_entries, rules=works.rules, now=now))
+    due += [removal for removal in entries if removal.document_id not in known]
     expired = await catalog.read(partial(_expired_files, rules=works.rules, now=now))
     return now, due + [removal for removal in expired if removal.document_id not in known]
 
@@ -115,6 +117,23 @@ def _unrecorded(view: "View", rules: "Rules", now: "Instant", cursor: int) -> "t
         elif bar(rules.view, document.account_id, document.facts, now):
             found.append(suspect(document, Reason.POLICY_CHANGE, document.verified_at, now, rules.lease, "")[1])
     return found, batch[-1].document_id if batch else None
+
+
+def _unrecorded_entries(view: "View", rules: "Rules", now: "Instant") -> "list[Removal]":
+    from ipsync.policy.documents import DocumentState
+    from ipsync.policy.entries import EntryKind, entry_bar, owe_entry
+    from ipsync.policy.removals import Reason, Stage
+
+    found: list[Removal] = []
+    for entry in [one for kind in EntryKind for one in view.entries_of(kind, _MOST_FILES)]:
+        if entry.state is DocumentState.DOOMED:
+            continue
+        is_named = entry.kind in rules.kinds
+        if now - entry.verified_at >= rules.lease.erase_age:
+            found.append(owe_entry(entry, Reason.EXPIRED, now, rules.lease, Stage.CONFIRMED, "deadline", now))
+        elif not is_named or entry_bar(rules.view, entry.kind, entry.account_id, entry.levels, now):
+            found.append(owe_entry(entry, Reason.POLICY_CHANGE, now, rules.lease, Stage.CONFIRMED, "", now))
+    return found
 
 
 def _expired_files(view: "View", rules: "Rules", now: "Instant") -> "list[Removal]":

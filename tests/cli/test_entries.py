@@ -1,6 +1,7 @@
 """`ipsync albums`, `folders`, `articles`: from a real answer of the API to a line in a terminal, and after the end."""
 
 import json
+import re
 from collections.abc import Callable
 
 from ipsync.assembly import Works
@@ -33,6 +34,13 @@ def test_T13_albums_of_who_granted_no_articles_are_mirrored_shown_and_let_go(on:
     assert "There is no such article here." in on(mirror, "articles", "list").out
     assert mirror.site.count("post.getList") == 0, "nobody granted it"
     assert on(mirror, "albums", "show", "4711").code == 1
+
+    mirror.edit('content = ["documents", "albums", "folders", "articles"]', 'content = ["documents", "albums"]')
+    due = json.loads(on(mirror, "purge", "--dry-run", "--json").out)["due"]
+    assert {(removal["kind"], removal["document_id"]) for removal in due} == {("folder", None)}
+    assert folder["folder_id"] in {removal["id"] for removal in due}
+    assert re.search(r"policy-change +folders +1", on(mirror, "purge", "--dry-run").out)
+    mirror.edit('content = ["documents", "albums"]', 'content = ["documents", "albums", "folders", "articles"]')
 
     def delete(world: object) -> None:
         album = truth[albums[0]["album_id"]]
