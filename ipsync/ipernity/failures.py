@@ -23,7 +23,7 @@ _OWN: dict[tuple[str, int], tuple[type[SourceFailure], str]] = {
     ("doc.get", 1): (Gone, "the document does not exist, or may not be seen"),
     **{
         (method, 1): (Gone, "the entry does not exist, or may not be seen")
-        for method in ("album.get", "folder.get", "post.get", "user.get", "album.docs.getList", "folder.albums.getList")
+        for method in ("album.get", "folder.get", "post.get", "album.docs.getList", "folder.albums.getList")
     },
     ("auth.getToken", 1): (FrobUnused, "the authorization was not confirmed yet, or was used before"),
     ("auth.getToken", 2): (FrobUnused, "the authorization was not confirmed yet, or was used before"),
