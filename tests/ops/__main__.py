@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.ops import console, dashboard, debian, hygiene, packages, prometheus, systemd, typed_docs
+from tests.ops import console, container, dashboard, debian, hygiene, packages, prometheus, pythons, systemd, typed_docs
 from tests.ops.promises import Promise, Unavailable, show
 
 PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
@@ -18,6 +18,8 @@ PARTS: dict[str, Callable[[], Iterator[Promise]]] = {
     "hygiene": hygiene.promises,
     "systemd": systemd.promises,
     "debian": debian.promises,
+    "pythons": pythons.promises,
+    "container": container.promises,
 }
 
 
