@@ -63,7 +63,9 @@ def _document(document: str, mine: list[Line], mirror: SiteMirror, folder: Path)
         wrong = _typed(mine, mirror, folder, environ)
     else:
         with DaemonProcess(mirror) as daemon:
-            token = _run("ipsync token create --name gallery --scope documents --scope media --scope changes", environ)
+            token = _run(
+                "ipsync token create --name of-the-test --scope documents --scope media --scope changes", environ
+            )
             environ |= {"URL": daemon.address, "TOKEN": token.stdout.split()[0]}
             cursor = _run('curl -s -H "Authorization: Bearer $TOKEN" "$URL/v1/changes?since=now"', environ)
             environ["CURSOR"] = json.loads(cursor.stdout)["next_cursor"]
@@ -78,6 +80,8 @@ def _typed(mine: list[Line], mirror: SiteMirror, folder: Path, environ: dict[str
         way = how(line)
         assert way is not None
         text = answered(substituted(line.text, actual))
+        if "--watch" in text:  # it draws on a terminal
+            text = f'script -qec "{text}" /dev/null'
         if way.seconds:
             text = f"timeout --preserve-status -k 60 {way.seconds} {text}"
         done = _run(text, environ, cwd=folder)
