@@ -175,6 +175,7 @@ def _reaper(ipsync: Installed) -> Iterator[Promise]:
     good = files > 0 and there > 0 and state == "inactive" and took < WINDOW_SECONDS
     figure = f"{files} files and {there} works' words gone {took:.0f} s after it was masked; window {WINDOW_SECONDS} s"
     yield Promise("while the daemon is masked the reaper's timer erases", good, figure)
+    machine.run("systemctl", "stop", "ipsync-reaper.timer")  # on a slow machine it would begin again at once
     until(lambda: machine.show("ipsync-reaper.service", "ActiveState") == ["inactive"], "it has ended")
     result, code = machine.show("ipsync-reaper.service", "Result", "ExecMainStatus")
     yield Promise("that is no failure of its unit", result == "success", f"{result}, exit code {code}")
