@@ -80,10 +80,11 @@ class Search:
 
     def tidy(self, census: Census) -> None:
         """Drop stretches that are no longer short, and settle those that have no page left to be read."""
-        for stretch in self._stretches:
-            if stretch.losses > 0 and not stretch.unread:
+        short = [stretch for stretch in self._stretches if stretch.losses > 0]
+        for stretch in short:
+            if not stretch.unread:
                 self.touched |= census.settle(stretch.low, stretch.high, stretch.losses)
-        self._stretches = [stretch for stretch in self._stretches if stretch.losses > 0 and stretch.unread]
+        self._stretches = [stretch for stretch in short if stretch.unread]
 
     @property
     def is_over(self) -> bool:
@@ -142,8 +143,13 @@ class Search:
 
 def _ranks_of(read: PageRead) -> Ranks:
     """The ranks from the oldest that a page has room for."""
-    before = max(0, read.total - read.before)
-    return max(0, before - DOCUMENTS_PER_PAGE), before
+    before = read.total - read.before
+    return _rank(before - DOCUMENTS_PER_PAGE), _rank(before)
+
+
+def _rank(number: int) -> int:
+    """There is none below 0."""
+    return max(0, number)
 
 
 def _page_at(rank: int, total: int, pages: int) -> int:
