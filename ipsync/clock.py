@@ -133,7 +133,7 @@ def _boot_id() -> str:
 
 def is_synchronized() -> bool | None:
     """Whether the kernel calls the wall clock synchronized with others; None where it does not tell."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None)
     if not hasattr(libc, "adjtimex"):
         return None
     # Nothing is changed: a structure of zeros asks only. It needs 208 bytes on 64-bit Linux.

@@ -1,6 +1,7 @@
 """The lease clock: never backwards, whatever the wall clock does, across restarts and boots."""
 
 import asyncio
+import ctypes
 import time
 from datetime import UTC, datetime
 from itertools import count
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipsync import clock
-from ipsync.clock import ClockMark, SystemClock, monotonic_microseconds
+from ipsync.clock import ClockMark, SystemClock, is_synchronized, monotonic_microseconds
 from ipsync.policy.instants import DAY, HOUR, MILLISECOND, SECOND
 
 
@@ -241,3 +242,28 @@ async def test_it_waits() -> None:
     assert ours.now() - before >= 19 * MILLISECOND
     async with asyncio.timeout(1):
         await ours.sleep(-HOUR)
+
+
+class Kernel:
+    """A C library whose kernel gives one answer to the question for the state of its clock."""
+
+    def __init__(self, state: int) -> None:
+        self._state = state
+
+    def adjtimex(self, buffer: "ctypes.Array[ctypes.c_char]") -> int:
+        assert buffer.raw == bytes(len(buffer)), "anything but zeros would change the clock"
+        assert len(buffer) >= 208, "the kernel writes as much"
+        return self._state
+
+
+@pytest.mark.parametrize(("state", "told"), [(-1, None), (0, True), (1, True), (4, True), (5, False)])
+def test_only_an_error_of_the_clock_means_that_it_is_not_synchronized(
+    monkeypatch: pytest.MonkeyPatch, state: int, told: bool | None
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _library: Kernel(state))
+    assert is_synchronized() is told
+
+
+def test_where_the_kernel_cannot_be_asked_nothing_is_said_of_synchronization(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _library: object())
+    assert is_synchronized() is None
