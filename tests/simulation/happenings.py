@@ -8,6 +8,7 @@ from ipsync.jobs.accounts import AccountRefusedError
 from ipsync.jobs.requests import RequestRefusedError
 from ipsync.policy.instants import DAY, HOUR, MILLISECOND, MINUTE
 from ipsync.policy.requests import RequestScope, Subject, Words
+from ipsync.simulator.containers import Post
 from ipsync.simulator.documents import PUBLIC, Document, UploadedFile
 from ipsync.simulator.members import Member
 from tests.simulation.machine import Crash
@@ -181,6 +182,78 @@ async def close(story: Story) -> None:
     story.later(story.chance.randrange(1, 72) * HOUR, reopen)
 
 
+# owners of albums and articles
+
+
+async def write_article(story: Story) -> None:
+    """Somebody writes an article."""
+    member = _member(story)
+    if len(story.world.state.shelves.posts_of(member)) < 5:
+        story.tell("writes", story.write_article(member).post_id)
+
+
+def _article(story: Story) -> Post | None:
+    posts = list(story.world.state.shelves.posts.values())
+    return story.chance.choice(posts) if posts else None
+
+
+async def share_article(story: Story) -> None:
+    """An article is shown to others than before."""
+    post = _article(story)
+    if post is not None:
+        post.share = 0 if post.share == PUBLIC else PUBLIC
+        story.tell("shares article", post.post_id, post.share)
+
+
+async def reword_article(story: Story) -> None:
+    """An article gets other words."""
+    post = _article(story)
+    if post is not None:
+        story.oracle.was_reworded(post)
+        story._uploads += 1
+        post.text = f"Version {story._uploads} {post.title.rpartition(' ')[2]}"
+        post.modified_at = max(post.modified_at + 1, story.world.state.now_seconds())
+        story.tell("rewords", post.post_id)
+
+
+async def delete_article(story: Story) -> None:
+    """An article is deleted."""
+    post = _article(story)
+    if post is not None:
+        del story.world.state.shelves.posts[post.post_id]
+        story.tell("deletes article", post.post_id)
+
+
+async def make_album(story: Story) -> None:
+    """Somebody makes an album of some documents, perhaps of none."""
+    member = _member(story)
+    if len(story.world.state.shelves.albums_of(member)) < 4:
+        story.tell("makes album", story.make_album(member).album_id)
+
+
+async def fill_album(story: Story) -> None:
+    """A document is put into an album, or taken out of it."""
+    albums, document = list(story.world.state.shelves.albums.values()), _document(story)
+    if albums and document is not None:
+        album = story.chance.choice(albums)
+        if document.owner is not album.owner:
+            return
+        if document.document_id in album.document_ids:
+            album.document_ids.remove(document.document_id)
+        else:
+            album.document_ids.append(document.document_id)
+        story.tell("fills album", album.album_id, len(album.document_ids))
+
+
+async def delete_album(story: Story) -> None:
+    """An album is deleted; its documents stay."""
+    albums = list(story.world.state.shelves.albums.values())
+    if albums:
+        album = story.chance.choice(albums)
+        story.world.state.shelves.forget_album(album)
+        story.tell("deletes album", album.album_id)
+
+
 # operators
 
 
@@ -274,8 +347,9 @@ async def odd_refusal(story: Story) -> None:
 
 
 async def quota(story: Story) -> None:
-    """The application's quota is cut for some hours."""
-    hours, spec = story.chance.choice((2, 8, 30)), story.chance.choice(("1/h", "3/d", "1/m,5/h"))
+    """The application's quota is cut for some hours, never so far that whole accounts must be let go."""
+    specs = ("10/h", "100/d", "1/m,20/h") if story.has_entries else ("1/h", "3/d", "1/m,5/h")
+    hours, spec = story.chance.choice((2, 8, 30)), story.chance.choice(specs)
     story.tell("quota", spec, hours)
     story.world.set_rate_limit(spec)
 
@@ -480,6 +554,17 @@ OWNERS: dict[Happening, float] = {
     remove_account: 0.4,
     pause: 0.6,
 }
+
+WRITERS: dict[Happening, float] = {
+    write_article: 4,
+    share_article: 5,
+    reword_article: 4,
+    delete_article: 2,
+    make_album: 3,
+    fill_album: 6,
+    delete_album: 2,
+}
+"""What owners do where albums and articles are mirrored."""
 
 FAULTS: dict[Happening, float] = {
     _orders("http_status"): 1,

@@ -13,40 +13,34 @@ from typing import Any
 
 import msgspec
 
+from ipsync.policy.entries import subject_words
 from ipsync.policy.instants import HOUR, MINUTE, SECOND, Duration, Instant
 from ipsync.ports.store import ContentKey
+from ipsync.simulator.containers import Post
 from ipsync.simulator.documents import PUBLIC, Document
 from ipsync.simulator.world import Answer, World
 from tests.simulation.life import Life, files_on_disk
 from tests.simulation.machine import Machine
 from tests.simulation.network import Line, content_of, is_whole
 from tests.simulation.records import Receipts
+from tests.simulation.shelf import Shelf
+from tests.simulation.verdict import (
+    ASKED_AWAY_GRACE,
+    ERASED_AT,
+    GONE_AT,
+    KNOWN_AFTER,
+    LAW,
+    NEVER,
+    NOTICED_IN,
+    SERVED_FOR,
+    WAKING,
+    Broken,
+    hours,
+)
 
-LAW: Duration = 24 * HOUR
-SERVED_FOR: Duration = 20 * HOUR
-ERASED_AT: Duration = 22 * HOUR
-GONE_AT: Duration = 23 * HOUR
-NOTICED_IN: Duration = 12 * HOUR
-"""While nothing fails, what was taken away is noticed by then: the longest period of a listing is 10 hours."""
-WAKING: Duration = 2 * MINUTE
-"""After a sleep of the machine: ages are judged once a minute, and what is due is erased twice a minute (F8)."""
-
-KNOWN_AFTER: Duration = MINUTE
-"""What an answer said is durable by then, if the process lives."""
-
-ASKED_AWAY_GRACE: Duration = SECOND
 PERMITTED_LICENSES = frozenset({1, 3, 5, 7, 9, 11, 255})
-NEVER: Instant = -(1 << 60)
 
 _VERSION = re.compile(rb"(\d+) ([0-9a-z]+) (tok-[0-9a-f]+) version (\d+)")
-
-
-class Broken(AssertionError):
-    """An invariant does not hold."""
-
-    def __init__(self, invariant: str, what: str) -> None:
-        self.invariant = invariant
-        super().__init__(f"{invariant}: {what}")
 
 
 class _Entry(msgspec.Struct):
@@ -120,6 +114,8 @@ class Oracle:
 
     def __post_init__(self) -> None:
         self._files: dict[ContentKey, _File] = {}
+        self._open: set[int] = set()
+        self.shelf = Shelf(self.world, lambda member: member in self._open)
         self._looked_at = self.machine.now
         self._excused_until: Instant = 0
         self._sent: dict[Duration, list[Instant]] = {length: [] for length in self.caps}
@@ -142,8 +138,13 @@ class Oracle:
         now, state = self.machine.now, self.world.state
         granted = {token.member.user_id for token in state.tokens.values()} & self.consented
         permitted: set[int] = set()
+        self._open = {
+            member.user_id
+            for member in state.members
+            if member.user_id in granted and not member.closed and member.user_id not in self.members_away
+        }
         for member in state.members:
-            is_open = member.user_id in granted and not member.closed and member.user_id not in self.members_away
+            is_open = member.user_id in self._open
             for document in state.library.documents_of(member):
                 number = document.document_id
                 if number not in self.owners:
@@ -159,12 +160,20 @@ class Oracle:
             self.lost_at.pop(number, None)
         self.permitted = permitted
         self.known |= permitted
+        if self.shelf.look(now):
+            self.critical += [now + NOTICED_IN, now + SERVED_FOR + 1, now + LAW + 1]
 
     def was_replaced(self, number: int, before: int) -> None:
         """A document has another file now; the one called `before` must go."""
         now = self.machine.now
         self.replaced.setdefault(number, {})[before] = now
         self.ever_lost_at[number] = now
+        self.critical += [now + SERVED_FOR + 1, now + LAW + 1]
+
+    def was_reworded(self, post: Post) -> None:
+        """An article is about to have other words; those it has must go."""
+        now = self.machine.now
+        self.shelf.reworded(post, now)
         self.critical += [now + SERVED_FOR + 1, now + LAW + 1]
 
     def asked(self, number: int) -> None:
@@ -228,6 +237,7 @@ class Oracle:
             return
         self._refusals = 0
         if not method.startswith("doc."):
+            self.shelf.answered(sent_at, method, answer.body)
             return
         try:
             named = _decode(answer.body)
@@ -281,6 +291,7 @@ class Oracle:
     def check_served(self, life: Life) -> None:
         """I1, I3, I4: what would be shown now."""
         now = self.machine.now
+        self.shelf.check_served(life, now, self.members_away, self.calm_since)
         for number, held in life.served().items():
             self._check_shown(number, held.document.verified_at, now)
             for rendition in held.renditions:
@@ -292,21 +303,21 @@ class Oracle:
     def _check_shown(self, number: int, verified_at: Instant, now: Instant) -> None:
         asked_at = self.asked_away.get(number) or self.members_away.get(self.owners[number])
         if asked_at is not None and now - asked_at > ASKED_AWAY_GRACE:
-            raise Broken("I4", f"document {number} is served {_hours(now - asked_at)} after its owner asked")
+            raise Broken("I4", f"document {number} is served {hours(now - asked_at)} after its owner asked")
         if number not in self.permitted:
             if number not in self.known:
                 raise Broken("I3", f"document {number} is served, and never might be")
             age = now - self.lost_since(number)
             if age >= SERVED_FOR:
-                raise Broken("I3", f"document {number} is served {_hours(age)} after it was taken away")
+                raise Broken("I3", f"document {number} is served {hours(age)} after it was taken away")
             if age >= NOTICED_IN and now - max(self.calm_since, self.lost_since(number)) >= NOTICED_IN:
-                raise Broken("I7", f"document {number} is served {_hours(age)} after it went, and nothing failed")
+                raise Broken("I7", f"document {number} is served {hours(age)} after it went, and nothing failed")
             self.figures.served_age = max(self.figures.served_age, age)
         verified_age = now - self.named_at.get(number, (NEVER, 0))[0]
         if verified_at > self.named_at.get(number, (0, NEVER))[1]:
             raise Broken("I1", f"document {number} counts as verified later than any request that named it was sent")
         if verified_age >= SERVED_FOR:
-            raise Broken("I1", f"document {number} is served, and ipernity named it {_hours(verified_age)} ago")
+            raise Broken("I1", f"document {number} is served, and ipernity named it {hours(verified_age)} ago")
         self.figures.verified_age = max(self.figures.verified_age, verified_age)
 
     def check_stored(self, life: Life) -> None:
@@ -321,23 +332,24 @@ class Oracle:
                 self._check_kept(number, now, "a file")
             age = now - self.named_at.get(number, (NEVER, 0))[0]
             if age >= GONE_AT:
-                raise Broken("I2", f"a file of document {number} is there, and ipernity named it {_hours(age)} ago")
+                raise Broken("I2", f"a file of document {number} is there, and ipernity named it {hours(age)} ago")
             self._check_version(number, Path(path), now, LAW, "stored")
         rows = _rows(life)
         for number in rows:
             if number not in self.permitted:
                 self._check_kept(number, now, "text")
-        self.receipts.look({*rows, *(key.document_id for key in files)}, now)
+        shelved = self.shelf.check_stored(life, now, self.members_away)
+        self.receipts.look({*rows, *shelved, *(key.document_id for key in files)}, now)
         self._check_erased(files, life)
 
     def _check_kept(self, number: int, now: Instant, what: str) -> None:
         age = now - self.lost_since(number)
         if age > LAW:
-            raise Broken("I3", f"{what} of document {number} is there {_hours(age)} after it was taken away")
+            raise Broken("I3", f"{what} of document {number} is there {hours(age)} after it was taken away")
         self.figures.stored_age = max(self.figures.stored_age, age)
         asked_at = self.asked_away.get(number) or self.members_away.get(self.owners.get(number, 0))
         if asked_at is not None and now - asked_at > 2 * HOUR:
-            raise Broken("I4", f"{what} of document {number} is there {_hours(now - asked_at)} after its owner asked")
+            raise Broken("I4", f"{what} of document {number} is there {hours(now - asked_at)} after its owner asked")
 
     def _check_version(self, number: int, path: Path, now: Instant, limit: Duration, word: str) -> None:
         """I3 for files that were replaced: the old version must go, and no other document's may come."""
@@ -352,9 +364,7 @@ class Oracle:
             raise Broken("I5", f"a file of document {number} is not what was fetched")
         replaced_at = versions.get(int(found[4]))
         if replaced_at is not None and now - replaced_at > limit:
-            raise Broken(
-                "I3", f"an old version of {number} is {word} {_hours(now - replaced_at)} after it was replaced"
-            )
+            raise Broken("I3", f"an old version of {number} is {word} {hours(now - replaced_at)} after it was replaced")
 
     def _check_erased(self, files: Mapping[ContentKey, str], life: Life) -> None:
         """I10: what went was taken away, or was not verified for 22 hours, or was past its time to live."""
@@ -405,6 +415,7 @@ class Oracle:
     def check_everything_is_there(self, life: Life) -> None:
         """I7: all that is permitted is served in its newest version, and nothing else is held."""
         self.check(life)
+        self.shelf.check_everything_is_there(life)
         served = life.served()
         missing = self.permitted - served.keys()
         if missing:
@@ -426,16 +437,17 @@ class Oracle:
         """The words of documents that are gone lie nowhere: not in the database, nor in its log."""
         if not life.is_serving or life.runner is None or not life.runner.is_quiet:
             return
-        held = {*_rows(life), *(key.document_id for key in files_on_disk(self.machine))}
+        held = {*_rows(life), *(key.document_id for key in files_on_disk(self.machine)), *self.shelf.held(life)}
+        tokens = {**self.tokens, **self.shelf.tokens}
         owed = {row[0] for row in life.base.catalog._look(_open_removals)}
         content = b"".join(
             path.read_bytes()
             for path in self.machine.folder.glob("ipsync*")
             if path.is_file() and "reserve" not in path.name
         )
-        for number in self.known - held - owed:
-            if self.tokens[number].encode() in content:
-                raise Broken("canary", f"words of document {number} are left after it was called gone")
+        for number in (self.known | self.shelf.known) - held - owed:
+            if tokens[number].encode() in content:
+                raise Broken("canary", f"words of {subject_words(number)} are left after it was called gone")
 
 
 def may_be_mirrored(document: Document) -> bool:
@@ -469,7 +481,3 @@ def _stored_rows(connection: Any) -> dict[ContentKey, tuple[int, str, bytes]]:
 
 def _path(key: ContentKey) -> str:
     return f"{key.account_id}/{key.document_id}/{key.rendition}"
-
-
-def _hours(duration: Duration) -> str:
-    return f"{duration / HOUR:.2f} h"

@@ -23,6 +23,14 @@ CONTENT = {
         "SELECT media, license, safety, visibility, modified_at, replaced_at FROM document",
     ),
     "files": ("SELECT document_id, rendition, state, url, attempts FROM rendition",),
+    "entries": (
+        "SELECT number, account_id, state, levels, seen_at, absent_at, hidden_at, modified_at FROM entry",
+        "SELECT number, title, text, members FROM entry_text",
+    ),
+    "entry lists": (
+        "SELECT account_id, kind, total, requests, counted, sweep_started_at, next_page FROM entry_listing",
+        "SELECT account_id, kind, completed_at FROM entry_listing",
+    ),
     "removals": ("SELECT * FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",),
     "requests": ("SELECT request_id, gone_at, ended_at, is_kept_outside FROM removal_request",),
 }
@@ -30,34 +38,36 @@ CONTENT = {
 
 COMING = {
     "verified": "SELECT DISTINCT verified_at FROM document",
+    "entries verified": "SELECT DISTINCT verified_at FROM entry",
     "stored": "SELECT DISTINCT stored_at FROM rendition WHERE state = 'stored'",
     "detailed": "SELECT DISTINCT details_at FROM document WHERE details_at IS NOT NULL",
     "file tries": "SELECT next_try_at FROM rendition WHERE state IN ('wanted', 'failed')",
     "erasing": "SELECT erase_from FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
     "removal tries": "SELECT next_try_at FROM removal WHERE stage NOT IN ('gone', 'withdrawn')",
     "sweeps": "SELECT next_due_at FROM listing",
+    "entry sweeps": "SELECT next_due_at FROM entry_listing",
     "checks": "SELECT next_check_at FROM account",
     "account tries": "SELECT retry_at FROM account",
     "pause": "SELECT blocked_until FROM budget",
 }
-"""Instants of the catalog; for the first three, of ages that count from them."""
+"""Instants of the catalog; for the first four, of ages that count from them."""
 
-_HELD = ("documents", "files", "removals")
+_HELD = ("documents", "files", "removals", "entries")
 _ASKING = ("accounts", "account tries", "pause")
 LOOKED_AT: dict[str, tuple[str, ...]] = {
-    "expiry": (*_HELD, "accounts", "verified", "stored", "detailed"),
+    "expiry": (*_HELD, "accounts", "verified", "entries verified", "stored", "detailed"),
     "policy": _HELD,
     "orphans": _HELD,
     "purge": (*_HELD, "requests", "erasing", "removal tries"),
     "intake": (*_HELD, "requests", "accounts"),
     "media": ("documents", "files", "accounts", "file tries"),
     "details": ("documents", "detailed", *_ASKING),
-    "confirm": ("documents", "removals", "removal tries", "verified", *_ASKING),
+    "confirm": (*_HELD, "removal tries", "verified", "entries verified", *_ASKING),
     "grants": ("checks", *_ASKING),
     "feed": (),
     "history": ("budget",),
-    "audit": (*CONTENT, "verified", "erasing"),
-    "admission": ("documents", "listings", "budget", *_ASKING),
+    "audit": (*CONTENT, "verified", "entries verified", "erasing"),
+    "admission": ("documents", "listings", "entries", "entry lists", "budget", *_ASKING),
 }
 """What jobs look at that do not look at everything."""
 
@@ -78,7 +88,7 @@ class Ages:
 
     def of(self, name: str) -> Sequence[Duration]:
         """Those that count from an instant of this name."""
-        if name == "verified":
+        if name in ("verified", "entries verified"):
             return self.of_leases
         return self.of_copies if name in ("stored", "detailed") else (0,)
 

@@ -15,9 +15,20 @@ from ipsync.catalog.unit_of_work import SqliteCatalog
 from ipsync.catalog.work import SqlTransaction, SqlView
 from ipsync.ipernity import client
 from ipsync.ipernity.gate import BudgetGate
-from ipsync.jobs import accounts, confirm, expiry, grants, media, media_keeping, page_application, sync
+from ipsync.jobs import (
+    accounts,
+    confirm,
+    entry_application,
+    expiry,
+    grants,
+    media,
+    media_keeping,
+    page_application,
+    sync,
+)
 from ipsync.jobs.absences import Absence
 from ipsync.jobs.boot import BootGate
+from ipsync.jobs.entry_expiry import EntryExpiry
 from ipsync.jobs.expiry import Expiry, ExpiryReport
 from ipsync.jobs.media import MediaReport
 from ipsync.jobs.orphans import Orphans, OrphansReport
@@ -369,6 +380,14 @@ def _consent_lifts_all(put: Replace) -> None:
     put(accounts, "lift_requests", lift)
 
 
+def _old_words_renewed(put: Replace) -> None:
+    put(entry_application, "needs_reading", lambda entry, *_: entry is None)
+
+
+def _missing_entry_is_nothing(put: Replace) -> None:
+    put(SqlTransaction, "entries_unseen_since", lambda *_: [])
+
+
 MISTAKES = (
     Planted("trust wall", "ages follow the wall clock", _trust_wall, _story(*SILENCE, "clock_back"), quick=True),
     Planted("no mark", "a restart forgets how late it was", _no_mark, _story(*SILENCE, "clock_back", "kill")),
@@ -488,5 +507,23 @@ MISTAKES = (
         "a lost grant hides nothing",
         lambda put: [put(module, "doubt_account", lambda *_: False) for module in (sync, grants, confirm)] and None,
         _story("revoke", "upload", faults=False, busy=0.3),
+    ),
+    Planted(
+        "old words",
+        "an article is renewed without a look at its words",
+        _old_words_renewed,
+        _story("write_article", "reword_article", days=4, entries=True),
+    ),
+    Planted(
+        "missing article",
+        "an article that a list leaves out is not hidden",
+        _missing_entry_is_nothing,
+        _story("write_article", "delete_article", faults=False, days=4, entries=True),
+    ),
+    Planted(
+        "ageless articles",
+        "nobody judges the ages of albums and articles",
+        lambda put: put(EntryExpiry, "run", _nothing(lambda: None)),
+        _story("write_article", "make_album", "outage", entries=True),
     ),
 )

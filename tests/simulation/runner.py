@@ -280,6 +280,9 @@ def _collect(thing: object, found: set[Instant], depth: int) -> None:
     elif isinstance(thing, dict):
         for value in thing.values():
             _collect(value, found, depth + 1)
+    elif isinstance(thing, tuple):
+        for value in thing:
+            _collect(value, found, depth + 1)
     elif _is_work(kind):
         slots = _slots_of(kind)
         values = vars(thing).values() if slots is None else [getattr(thing, name, None) for name in slots]

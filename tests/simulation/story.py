@@ -23,6 +23,7 @@ from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.ports.source import SourceFailure
 from ipsync.settings import Settings, load
+from ipsync.simulator.containers import Album, Post
 from ipsync.simulator.documents import PUBLIC, Document, UploadedFile
 from ipsync.simulator.members import Member
 from ipsync.simulator.world import World
@@ -32,8 +33,10 @@ from tests.simulation.life import Life, pages_of, without_probes, without_socket
 from tests.simulation.logbook import Logbook
 from tests.simulation.machine import Crash, Machine, VirtualLoop
 from tests.simulation.network import Line
-from tests.simulation.oracle import Broken, Oracle
+from tests.simulation.oracle import Oracle
 from tests.simulation.records import Left, left_by_recovery
+from tests.simulation.shelf import new_album, new_article
+from tests.simulation.verdict import Broken
 
 T = TypeVar("T")
 
@@ -42,6 +45,8 @@ PROBING = 1 / 8
 """In how many stories listings are probed with what is left of the budget."""
 PAGE_SIZES = (100, 100, 4)
 """How many documents a page of a listing holds: as at ipernity, or so few that a member has several pages."""
+ENTRIES_EVERY = 5
+"""In one of so many stories albums and articles are mirrored as well."""
 LOGGING_EVERY = 8
 """Of so many stories one is logged, and its log looked at."""
 RECOVERED_TWICE = 1 / 10
@@ -61,6 +66,7 @@ per_hour = {per_hour}
 per_day = {per_day}
 
 [mirror]
+content = [{content}]
 licenses = ["cc-by", "cc-by-nc", "cc-by-nd", "cc-by-nc-nd", "cc-by-sa", "cc-by-nc-sa", "copyleft"]
 details = {details}
 
@@ -82,6 +88,7 @@ class Plan:
         page_size: documents on a page of a listing; 0 lets the seed choose.
         per_hour: requests that the budget allows in an hour; 0 lets the seed choose.
         logs: whether a log is kept and looked at for certain, or only in some stories.
+        entries: whether albums and articles are mirrored for certain, or only in some stories.
         probes: whether what is left of the budget is used for certain, or only in some stories.
         ends_well: whether a time without faults follows, after which everything must be there (I7).
     """
@@ -95,6 +102,7 @@ class Plan:
     per_hour: int = 0
     logs: bool = False
     probes: bool = False
+    entries: bool = False
     ends_well: bool = True
 
 
@@ -142,12 +150,14 @@ class Story:
         self.page_size = self.chance.choice(PAGE_SIZES) if plan.page_size == 0 else plan.page_size
         self.world = World(self.chance.randrange(2, 4), 0, seed, now=lambda: self.machine.now)
         self.line = Line(self.machine, self.world, random.Random(seed + 1))
+        self.has_entries = plan.entries or seed % ENTRIES_EVERY == 0
         self.settings = self._configured()
         is_kept = plan.logs or seed % LOGGING_EVERY == LOGGING_EVERY // 2
         self.logbook = Logbook(self.world, self.settings, is_kept=is_kept)
         budget = self.settings.budget
         caps = {MINUTE: budget.per_minute, HOUR: budget.per_hour, DAY: budget.per_day}
         self.oracle = Oracle(self.machine, self.world, self.line, self.tell, caps)
+        self.oracle.shelf.is_mirrored = self.has_entries
         self.oracle.singly_named_counts = not self.settings.mirror.details
         self.life = Life(self.machine, self.settings, every_run=plan.every_run)
         self.lives = 0
@@ -163,7 +173,10 @@ class Story:
 
     def _configured(self) -> Settings:
         per_hour = self.chance.choice((3, 4, 6, 12)) if self.plan.per_hour == 0 else self.plan.per_hour
+        if self.has_entries:
+            per_hour *= 3  # every album is read in every sweep
         more = CONFIGURATION.format(
+            content='"documents", "albums", "articles"' if self.has_entries else '"documents"',
             per_minute=min(20, per_hour),
             per_hour=per_hour,
             per_day=per_hour * 24,
@@ -301,6 +314,25 @@ class Story:
         for member in self.world.members:
             for _ in range(self.chance.randrange(3, 9)):
                 self.upload(member)
+            for _ in range(self.chance.randrange(1, 4) if self.has_entries else 0):
+                self.write_article(member)
+                self.make_album(member)
+
+    def write_article(self, member: Member) -> Post:
+        """A new article."""
+        self._uploads += 1
+        share = PUBLIC if self.chance.random() < 0.8 else 0
+        post = new_article(self.world, member, self._uploads, self.machine.now, share)
+        self.oracle.look()
+        return post
+
+    def make_album(self, member: Member) -> Album:
+        """A new album with a few documents."""
+        documents = [document.document_id for document in self.world.state.library.documents_of(member)]
+        few = self.chance.sample(documents, min(len(documents), self.chance.randrange(4)))
+        album = new_album(self.world, member, self.machine.now, few)
+        self.oracle.look()
+        return album
 
     def upload(self, member: Member) -> Document:
         """A new picture."""
@@ -361,9 +393,10 @@ class Story:
         return task.result()
 
     async def _something_happens(self) -> None:
-        from tests.simulation.happenings import FAULTS, OWNERS
+        from tests.simulation.happenings import FAULTS, OWNERS, WRITERS
 
-        table = {**OWNERS, **FAULTS} if self.plan.faults else OWNERS
+        owners = {**OWNERS, **WRITERS} if self.has_entries else OWNERS
+        table = {**owners, **FAULTS} if self.plan.faults else owners
         if self.plan.only:
             table = {happening: weight for happening, weight in table.items() if happening.__name__ in self.plan.only}
         happening = self.chance.choices(list(table), weights=list(table.values()))[0]
