@@ -32,6 +32,7 @@ from tests.simulation.verdict import (
     LAW,
     NEVER,
     NOTICED_IN,
+    REMEMBERED,
     SERVED_FOR,
     WAKING,
     Broken,
@@ -124,6 +125,7 @@ class Oracle:
         self._copy: dict[int, tuple[Instant, Instant]] = {}
         self._stepped_at: list[Instant] = []
         self._quiet_until: Instant = 0
+        self._refused: list[tuple[Instant, Instant]] = []
         self._woke_at: Instant = NEVER
         self._refusals = 0
         self.lease_now: Callable[[], Instant] = lambda: self.machine.now
@@ -232,6 +234,7 @@ class Oracle:
         if b'"code":"112"' in answer.body[:80] or b'"code":"113"' in answer.body[:80]:
             first = MINUTE if b'"code":"112"' in answer.body[:80] else SECOND
             self._refusals += 1
+            self._refused.append((self.machine.now, self._quiet_until))
             pause = min(first << min(self._refusals - 1, 20), HOUR if first == MINUTE else 30 * MINUTE)
             self._quiet_until = max(self._quiet_until, self.machine.now + pause * 9 // 10)
             return
@@ -263,6 +266,10 @@ class Oracle:
     def died(self) -> None:
         """The process died: what it was told last may never have become durable."""
         self._fresh.clear()
+        if self._refusals and self._refused[-1][0] > self.machine.now - KNOWN_AFTER:
+            # So may the newest refusal: then the pause of the one before it is all that was known.
+            self._refusals -= 1
+            self._quiet_until = min(self._quiet_until, self._refused[-1][1])
 
     def copied(self) -> None:
         """The operator copied the database: what it knows now may come back."""
@@ -384,6 +391,8 @@ class Oracle:
                 continue
             if lease_now - before.lease_at >= min(ttl.thumbnail, ttl.original, ttl.media):
                 continue
+            if key.account_id in self._let_go(life):
+                continue
             self.figures.wrong += 1
             raise Broken("I10", f"file {key.rendition} of document {number} was erased for no reason")
         for key in files.keys() & self._files.keys():
@@ -392,6 +401,13 @@ class Oracle:
         for key in files.keys() - self._files.keys():
             self._files[key] = _File(self._looked_at, lease_now - (now - self._looked_at), files[key])
         self._looked_at = now
+
+    def _let_go(self, life: Life) -> set[int]:
+        """Accounts that wait for a budget: they may, where ipernity refused requests not long ago (design §5, F20)."""
+        if not self._refused or self._refused[-1][0] < self.machine.now - REMEMBERED:
+            return set()
+        query = "SELECT account_id FROM account WHERE state = 'waiting'"
+        return {row[0] for row in life.base.catalog._look(lambda connection: _all(connection, query))}
 
     def check_agreement(self, life: Life) -> None:
         """I5: every file has a row, every row of a live document its whole file."""
@@ -417,7 +433,8 @@ class Oracle:
         self.check(life)
         self.shelf.check_everything_is_there(life)
         served = life.served()
-        missing = self.permitted - served.keys()
+        let_go = self._let_go(life)
+        missing = {number for number in self.permitted - served.keys() if self.owners.get(number) not in let_go}
         if missing:
             raise Broken("I7", f"{len(missing)} documents are not served though nothing fails, e.g. {min(missing)}")
         for number, held in served.items():

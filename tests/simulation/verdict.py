@@ -11,6 +11,8 @@ NOTICED_IN: Duration = 12 * HOUR
 WAKING: Duration = 2 * MINUTE
 """After a sleep of the machine: ages are judged once a minute, and what is due is erased twice a minute (F8)."""
 
+REMEMBERED = 8 * 24 * HOUR
+"""How long plans remember the lowest rate that ipernity allowed: a week, by whole days."""
 KNOWN_AFTER: Duration = MINUTE
 """What an answer said is durable by then, if the process lives."""
 
