@@ -140,7 +140,7 @@ class Works:
         self.details = Details(drilled, catalog, clock, rules)
         self.orphans = Orphans(catalog, base.store, base.store_lock)
         self.belonging = Belonging(catalog, base.store, clock)
-        self.accounts = Accounts(source, catalog, clock, rules)
+        self.accounts = Accounts(source, catalog, clock, rules, self.tombstones)
         self.admission = Admission(source, catalog, clock, rules, lambda: self.believed_requests_per_hour)
         self.requests = Requests(catalog, self.tombstones, clock, rules)
         self.petitions = Petitions(catalog, self.requests, clock, rules)

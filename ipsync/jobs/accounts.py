@@ -6,6 +6,7 @@ from functools import partial
 
 from ipsync.jobs.leave import refuse_where_left
 from ipsync.jobs.requests import hide, lift_requests, next_consent_epoch
+from ipsync.jobs.tombstones import Tombstones, keep_quietly
 from ipsync.policy.accounts import (
     GRANTED_STATES,
     Account,
@@ -64,7 +65,7 @@ class Recognized:
 class Accounts:
     """The door through which members come in and go."""
 
-    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules) -> None:
+    def __init__(self, source: Source, catalog: Catalog, clock: Clock, rules: Rules, tombstones: Tombstones) -> None:
         """Wire the job.
 
         Args:
@@ -72,11 +73,13 @@ class Accounts:
             catalog: the durable memory.
             clock: the lease clock.
             rules: the permissions to ask for, and how many accounts may be taken in.
+            tombstones: the record outside the catalog, of who is to stay away.
         """
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
+        self._tombstones = tombstones
 
     async def limit_reached(self) -> int | None:
         """How many accounts there may be, if there are so many already: then only they may authorize anew (T04)."""
@@ -256,6 +259,8 @@ class Accounts:
         # Who is let go stays away until they consent anew, also after a backup was restored (I4, F28).
         everything = Subject(RequestScope.ACCOUNT, account_id, account_id)
         taken = await hide(self._catalog, everything, Words(), self._clock.now(), self._rules.lease)
+        # Not only with what is erased: of an account of which nothing is held, nothing is.
+        await keep_quietly(self._tombstones.keep)
         documents = taken.documents
         _log.info(Event.ACCOUNT_REMOVED, "An account was removed; its copies are being erased.", account_id=account_id)
         return documents

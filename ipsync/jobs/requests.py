@@ -7,12 +7,11 @@ what an owner asked for like anything that is certain, so nothing that holds oth
 No request to ipernity is ever made for them.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ipsync.jobs.obligations import forget_member
-from ipsync.jobs.tombstones import Tombstones
+from ipsync.jobs.tombstones import Tombstones, keep_quietly
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, Tombstone
 from ipsync.policy.entries import FUTURE, is_entry
@@ -35,7 +34,6 @@ from ipsync.policy.requests import (
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, CatalogFailure, CatalogLost, Transaction, View
 from ipsync.ports.clock import Clock
-from ipsync.ports.store import StoreFailure
 from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
@@ -111,11 +109,11 @@ class Requests:
             CatalogFailure: nothing happened.
         """
         # A restored database must learn first which numbers were given, but no trouble with a file keeps from hiding.
-        await self._quietly(self._tombstones.replay)
+        await keep_quietly(self._tombstones.replay)
         taken = await hide(self._catalog, subject, words, self._clock.now(), self._rules.lease, due)
         if subject.scope is RequestScope.ACCOUNT:
             await self._settle_accounts()
-        await self._quietly(self._tombstones.keep)
+        await keep_quietly(self._tombstones.keep)
         kept = await self._catalog.read(lambda view: view.removal_request(taken.request.request_id))
         _log.info(
             Event.REMOVAL_REQUESTED,
@@ -138,11 +136,11 @@ class Requests:
         Raises:
             CatalogFailure: nothing happened.
         """
-        await self._quietly(self._tombstones.replay)
+        await keep_quietly(self._tombstones.replay)
         now = self._clock.now()
         # One transaction: whatever happens afterwards, all of them are hidden, owed to erasure, and stay away (I4).
         asked = await self._catalog.write(lambda tx: tx.request_every_document(account_id, now, self._rules.lease))
-        await self._quietly(self._tombstones.keep)
+        await keep_quietly(self._tombstones.keep)
         _log.info(Event.REMOVAL_REQUESTED, "A member asked for all copies to go; they are hidden.", documents=asked)
         return asked
 
@@ -155,7 +153,7 @@ class Requests:
             RequestRefusedError: there is no such request, or it stands no more.
         """
         ended = await self._catalog.write(partial(_withdraw, request_id=request_id, now=self._clock.now()))
-        await self._quietly(self._tombstones.keep)
+        await keep_quietly(self._tombstones.keep)
         _log.info(Event.REMOVAL_REQUEST_ENDED, "An owner withdrew a request.", request_id=request_id)
         return ended
 
@@ -174,6 +172,8 @@ class Requests:
             )
         if await self._catalog.read(_has_open_account):
             await self._settle_accounts()
+        # Whatever was taken in or ended by whomever stands outside within a minute.
+        await keep_quietly(self._tombstones.keep)
         return len(pending)
 
     async def _settle_accounts(self) -> None:
@@ -192,20 +192,9 @@ class Requests:
         forgotten = await self._catalog.write(lambda tx: tx.forget_words(closed_before))
         if forgotten and not await self._catalog.scrub():
             _log.warning(Event.CATALOG_BUSY, "A reader holds back the log's truncation; the next purge does it.")
-        await self._quietly(self._tombstones.keep)
-        await self._quietly(self._tombstones.compact)
+        await keep_quietly(self._tombstones.keep)
+        await keep_quietly(self._tombstones.compact)
         return forgotten
-
-    async def _quietly(self, step: Callable[[], Awaitable[object]]) -> None:
-        """Do a step whose failure holds nothing up: it is owed, and tried again by every purge and start."""
-        try:
-            await step()
-        except StoreFailure as failure:
-            _log.warning(
-                Event.TOMBSTONES_UNKEPT,
-                "The record of tombstones outside the database could not be brought up to date.",
-                cause=failure,
-            )
 
 
 async def hide(

@@ -7,7 +7,7 @@ and the purge erases what is doomed.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -33,6 +33,7 @@ from ipsync.policy.sweeping import owe_document
 from ipsync.ports.catalog import Catalog, Transaction, View
 from ipsync.ports.clock import Clock
 from ipsync.ports.requests import Reading, Span, TombstoneRecord
+from ipsync.ports.store import StoreFailure
 from ipsync.telemetry import Event, get_log
 
 _log = get_log(__name__)
@@ -228,6 +229,22 @@ class Tombstones:
             if unknown:
                 await asyncio.to_thread(self._record.append, [*map(outside_of, unknown)])
             report.exported += len(unknown)
+
+
+async def keep_quietly(step: Callable[[], Awaitable[object]]) -> None:
+    """Do a step whose failure holds nothing up: it is owed, and tried again every minute and by every purge and start.
+
+    Args:
+        step: of the record outside.
+    """
+    try:
+        await step()
+    except StoreFailure as failure:
+        _log.warning(
+            Event.TOMBSTONES_UNKEPT,
+            "The record of tombstones outside the database could not be brought up to date.",
+            cause=failure,
+        )
 
 
 def _unkept(view: View, removals: Sequence[Removal]) -> tuple[list[RemovalRequest], list[Tombstone]]:

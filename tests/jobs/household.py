@@ -23,7 +23,7 @@ from ipsync.jobs.media import Media, MediaReport
 from ipsync.jobs.orphans import Orphans, OrphansReport
 from ipsync.jobs.purge import Purge, PurgeReport
 from ipsync.jobs.reachability import Reachability, WatchedSource
-from ipsync.jobs.requests import Requests
+from ipsync.jobs.requests import Requests, hide
 from ipsync.jobs.sync import Sync
 from ipsync.jobs.sync_report import SyncReport
 from ipsync.jobs.tombstones import Tombstones
@@ -45,6 +45,7 @@ from ipsync.policy.licenses import LICENSES
 from ipsync.policy.listings import Listing
 from ipsync.policy.permission import KeyUse, PermittedView
 from ipsync.policy.removals import OPEN_STAGES, Removal
+from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.policy.rules import Rules, TimeToLive
 from ipsync.ports.catalog import View
 from ipsync.ports.source import Fetched, MediaFailure, MediaSink
@@ -165,7 +166,7 @@ class Household:
         self._expiry = Expiry(catalog, clock, rules, self.reachability)
         self._details = Details(source, catalog, clock, rules)
         self._orphans = Orphans(catalog, self.store, self.store_lock)
-        self.accounts = Accounts(source, catalog, clock, rules)
+        self.accounts = Accounts(source, catalog, clock, rules, self.tombstones)
 
     def configure_view(self, **changes: object) -> None:
         """Change what is permitted, e.g. `renditions=("240",)`."""
@@ -211,6 +212,11 @@ class Household:
     async def dry_run(self) -> dict[int, SyncReport]:
         self.passes(SECOND)
         return await self._sync.dry_run()
+
+    def leaves(self, account_id: int) -> None:
+        """A member leaves between two steps of a job; the record outside the catalog comes after it."""
+        everything = Subject(RequestScope.ACCOUNT, account_id, account_id)
+        at_once(hide(self.catalog, everything, Words(), self.clock.now(), self.rules.lease))
 
     async def confirm(self, limit: int = 100) -> ConfirmReport:
         self.passes(SECOND)

@@ -183,7 +183,7 @@ async def test_an_answer_about_an_account_that_left_meanwhile_changes_nothing(ho
         house.source.delete(mine[0])
 
     def member(asked: Asked) -> None:
-        at_once(house.accounts.remove(7))
+        house.leaves(7)
 
     house.source.on_call = member
     report = await house.confirm()

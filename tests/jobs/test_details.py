@@ -191,7 +191,7 @@ async def test_an_answer_about_an_account_that_left_meanwhile_changes_nothing(ho
 
     def meanwhile(asked: Asked) -> None:
         house.source.on_call = None
-        at_once(house.accounts.remove(7))
+        house.leaves(7)
         if deleted:
             house.source.documents.pop(mine[0])
 
@@ -219,7 +219,7 @@ async def test_F18_a_lost_grant_of_an_account_that_left_meanwhile_is_no_doubt(ho
 
     def meanwhile(asked: Asked) -> None:
         house.source.on_call = None
-        at_once(house.accounts.remove(7))
+        house.leaves(7)
         house.source.accounts[7].tokens.clear()
 
     house.source.on_call = meanwhile

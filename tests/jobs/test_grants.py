@@ -292,7 +292,7 @@ async def test_an_answer_that_comes_after_the_account_left_changes_nothing(house
 
     def operator(asked: Asked) -> None:
         house.source.on_call = None
-        at_once(house.accounts.remove(7))
+        house.leaves(7)
 
     house.source.on_call = operator
     await house.grants(7)

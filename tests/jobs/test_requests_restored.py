@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipsync.catalog import open_catalog
+from ipsync.jobs.requests import hide
 from ipsync.jobs.tombstones import NOTE, ReplayReport
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Visibility
@@ -191,6 +192,37 @@ async def test_I4_a_withdrawal_and_a_consent_survive_a_restored_backup(house: Re
     await house.authorize(2)
     await house.mirror()
     assert house.served() == {first, second}
+
+
+async def test_F28_I4_who_left_while_nothing_of_theirs_was_held_stays_away(house: Restorable, tmp_path: Path) -> None:
+    """Nothing is erased then, so no purge writes it down outside; found by a simulated story of sixty days."""
+    await house.member(7, 3)
+    await house.sync()
+    house.passes(2 * DAY)  # ipernity was out of reach: everything went
+    await house.expire()
+    await house.purge()
+    house.back_up(tmp_path / "backup")
+    await house.accounts.remove(7)
+    house.passes(6 * HOUR)
+
+    house.put_back(tmp_path / "backup", content=False)
+    assert (await house.boot()).ended == 1
+    assert house.account_state(7) is AccountState.REMOVED
+    await house.mirror()
+    assert not house.held()
+
+
+async def test_F28_I4_what_a_command_took_in_stands_outside_within_a_minute(house: Restorable, tmp_path: Path) -> None:
+    mine = await house.member(7, 2)
+    await house.mirror()
+    house.back_up(tmp_path / "backup")
+    subject = Subject(RequestScope.DOCUMENT, mine[0], 7)
+    await hide(house.catalog, subject, NO_WORDS, house.clock.now(), RULES.lease)  # and it died right after
+    await house.requests.complete()
+
+    house.put_back(tmp_path / "backup")
+    await house.boot()
+    assert mine[0] not in house.served()
 
 
 async def test_I4_a_backup_from_before_the_member_was_known(house: Restorable, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ async def test_F17_a_page_under_way_when_an_account_leaves_counts_for_nothing(ho
 
     def operator(asked: Asked) -> None:
         if asked.account_id == 7:
-            at_once(getattr(house.accounts, verb)(7))
+            house.leaves(7) if verb == "remove" else at_once(house.accounts.pause(7))
 
     house.source.on_call = operator
     report = await house.sync()
@@ -396,7 +396,7 @@ async def test_F18_a_refusal_after_the_account_left_is_no_doubt(house: Household
     await house.member(7, 1)
 
     def member(asked: Asked) -> None:
-        at_once(house.accounts.remove(7))
+        house.leaves(7)
         house.source.revoke(7)
 
     house.source.on_call = member
