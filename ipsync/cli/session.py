@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ipsync.cli import ALL_SECRETS, FAILED, WRONG, frame_of, output, settings_from
+from ipsync.policy.wording import counted as counted
 from ipsync.process import OneProcessLock
 
 if TYPE_CHECKING:
@@ -220,8 +221,3 @@ def size_text(size_bytes: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 document`, `1,204 documents`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

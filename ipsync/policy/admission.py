@@ -13,6 +13,7 @@ from math import ceil, floor, inf
 from ipsync.policy.instants import HOUR, Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.planner.orders import LEASE_SHARE
+from ipsync.policy.wording import counted
 
 _WHOLE_FROM = 100
 
@@ -23,11 +24,6 @@ _LEAST_RATE = 1e-3
 def rate_text(requests_per_hour: float) -> str:
     """A rate for people: whole where it is large, and never rounded to nothing where it is small."""
     return f"{requests_per_hour:,.0f}" if requests_per_hour >= _WHOLE_FROM else f"{requests_per_hour:.3g}"
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 page`, `2 pages`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)

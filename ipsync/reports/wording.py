@@ -1,6 +1,7 @@
 """Durations, instants and sizes as a report writes them."""
 
 from ipsync.policy.instants import DAY, HOUR, MILLISECOND, MINUTE, SECOND, Duration, Instant, rfc3339
+from ipsync.policy.wording import counted as counted
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _UNITS = ((DAY, "d", 2 * DAY), (HOUR, "h", HOUR), (MINUTE, "min", MINUTE), (SECOND, "s", SECOND))
@@ -46,8 +47,3 @@ def share_words(part: int, whole: int) -> str:
     """A part of a whole: `45 %`, `0.3 %`."""
     percent = 100 * part / whole if whole else 0.0
     return f"{percent:.0f}{_SPACE}%" if percent >= 10 or percent == 0 else f"{percent:.1f}{_SPACE}%"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 removal`, `1,204 removals`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

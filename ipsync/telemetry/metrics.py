@@ -115,6 +115,7 @@ class Metrics:
         PlatformCollector(registry=registry)
         self._declare_traffic(registry)
         self._declare_promise(registry)
+        self._declare_standing(registry)
 
     def _declare_traffic(self, registry: CollectorRegistry) -> None:
         self._build = Gauge("ipsync_build_info", "Which version runs; always 1.", ["version"], registry=registry)
@@ -198,6 +199,12 @@ class Metrics:
             "Documents still held although they should have been erased by now.",
             registry=registry,
         )
+        for state in STATES:
+            self._documents.labels(state).set(0)
+        for reason in REASONS:
+            self._removals.labels(reason)
+
+    def _declare_standing(self, registry: CollectorRegistry) -> None:
         self._tripwires = Gauge(
             "ipsync_tripwires",
             "Mass disappearances that are not settled: hidden, and asked about.",
@@ -231,10 +238,6 @@ class Metrics:
             self._accounts.labels(account_state).set(0)
         for stage in STAGES:
             self._open_removals.labels(stage).set(0)
-        for state in STATES:
-            self._documents.labels(state).set(0)
-        for reason in REASONS:
-            self._removals.labels(reason)
 
     def count_request(self, method: str, outcome: str) -> None:
         """Count one request to ipernity, by API `method` and `outcome` (one of `OUTCOMES`)."""

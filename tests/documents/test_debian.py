@@ -12,7 +12,9 @@ SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 
 
 def test_package_and_program_are_of_one_version() -> None:
-    assert re.match(r"ipsync \((.+)\) ", read("debian/changelog"))[1] == ipsync.__version__  # type: ignore[index]
+    newest = re.match(r"ipsync \((.+)\) ", read("debian/changelog"))
+    assert newest is not None
+    assert newest[1] == ipsync.__version__
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

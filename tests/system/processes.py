@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -10,11 +9,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 from ipernity import IpernityAPI
+
+from tests.fakes.site import approve
 
 WINDOW_SECONDS = 30
 
@@ -84,17 +84,6 @@ class Site:
         approve(client.auth.auth_url({"doc": "delete"}, frob), self.members[member]["cookie"])
         client.auth.getToken(frob)
         return client
-
-
-def approve(url: str, cookie: str) -> None:
-    """What a member does in a browser."""
-    headers = {"Cookie": f"member={cookie}"}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
-        page = answer.read().decode()
-    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page[page.index('name="fa"') :])
-    body = urllib.parse.urlencode({unescape(name): unescape(value) for name, value in found}).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10) as answer:
-        assert 'class="ok"' in answer.read().decode()
 
 
 class Mirror:
