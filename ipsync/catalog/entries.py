@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import Delete, Select, bindparam, delete, func, select, update
 
 from ipsync.catalog.entry_tables import EntryListingRow, EntryRow, EntryTextRow
 from ipsync.catalog.failures import CatalogFull, readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, numbers, upsert
+from ipsync.catalog.statements import given
 from ipsync.catalog.tables import METADATA
 from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.entries import Content, Entry, EntryKind, EntryListing, entry_of
@@ -51,6 +53,7 @@ _UNSEEN = (
 )
 _COUNTS = select(_ENTRY.c.account_id, _ENTRY.c.state, func.count()).group_by(_ENTRY.c.account_id, _ENTRY.c.state)
 _LISTINGS = select(_LISTING).order_by(_LISTING.c.account_id, _LISTING.c.kind)
+_LISTINGS_OF = _LISTINGS.where(_LISTING.c.account_id == bindparam("of_account"))
 _PUT, _PUT_TEXT = Batch(upsert(_ENTRY), _ENTRY.c.keys()), Batch(upsert(_TEXT), _TEXT.c.keys())
 _PUT_LISTING = upsert(_LISTING)
 _DOOM = (
@@ -61,6 +64,19 @@ _DOOM = (
 _FORGET = [delete(emptied).where(in_numbers(emptied.c.number)) for emptied in (_TEXT, _ENTRY)]
 _KINDS = {kind.value: kind for kind in EntryKind}
 _STATES = {state.value: state for state in DocumentState}
+
+
+@cache
+def _narrowed(entries: Select[Any], states: frozenset[DocumentState] | None, *, of_account: bool) -> Select[Any]:
+    if of_account:
+        entries = entries.where(_ENTRY.c.account_id == bindparam("of_account"))
+    return entries if states is None else entries.where(_ENTRY.c.state.in_(sorted(state.value for state in states)))
+
+
+@cache
+def _dropping_all_but(keep: frozenset[EntryKind]) -> Delete:
+    kept = sorted(kind.value for kind in keep)
+    return delete(_LISTING).where(_LISTING.c.account_id == bindparam("of_account"), _LISTING.c.kind.not_in(kept))
 
 
 class EntryReading(Handle):
@@ -82,21 +98,18 @@ class EntryReading(Handle):
         states: Collection[DocumentState] | None = None,
     ) -> list[Entry]:
         """Up to `limit` entries of a kind with ids above `after`, by id; for pages and cursors."""
-        statement = _OF_KIND
-        if account_id is not None:
-            statement = statement.where(_ENTRY.c.account_id == account_id)
-        if states is not None:
-            statement = statement.where(_ENTRY.c.state.in_([state.value for state in states]))
-        return _entries(self._rows(statement, of_kind=kind.value, after=after, most=limit))
+        statement = _narrowed(
+            _OF_KIND, None if states is None else frozenset(states), of_account=account_id is not None
+        )
+        chosen = given(of_account=account_id)
+        return _entries(self._rows(statement, of_kind=kind.value, after=after, most=limit, **chosen))
 
     def entries_unverified_since(
         self, before: Instant, limit: int, *, states: Collection[DocumentState], account_id: int | None = None
     ) -> list[Entry]:
         """Up to `limit` entries in these states verified before `before`, oldest verification first."""
-        statement = _UNVERIFIED.where(_ENTRY.c.state.in_([state.value for state in states]))
-        if account_id is not None:
-            statement = statement.where(_ENTRY.c.account_id == account_id)
-        return _entries(self._rows(statement, before=before, most=limit))
+        statement = _narrowed(_UNVERIFIED, frozenset(states), of_account=account_id is not None)
+        return _entries(self._rows(statement, before=before, most=limit, **given(of_account=account_id)))
 
     def entries_verified_after(self, after: Instant, limit: int) -> list[Entry]:
         """Up to `limit` entries, not DOOMED, whose verification claims to be later than `after` (F6)."""
@@ -115,8 +128,8 @@ class EntryReading(Handle):
 
     def entry_listings(self, account_id: int | None = None) -> list[EntryListing]:
         """The lists of entries of one account, or of all; a row of an unknown kind is passed over."""
-        statement = _LISTINGS if account_id is None else _LISTINGS.where(_LISTING.c.account_id == account_id)
-        found = readable(self._rows(statement), _listing, lambda _row: None)
+        statement = _LISTINGS if account_id is None else _LISTINGS_OF
+        found = readable(self._rows(statement, **given(of_account=account_id)), _listing, lambda _row: None)
         return [listing for listing in found if listing is not None]
 
 
@@ -163,8 +176,7 @@ class EntryWriting(EntryReading):
 
     def drop_entry_listings(self, account_id: int, keep: Collection[EntryKind] = ()) -> None:
         """Forget an account's lists of entries but those in `keep`."""
-        kept = [kind.value for kind in keep]
-        self._do(delete(_LISTING).where(_LISTING.c.account_id == account_id, _LISTING.c.kind.not_in(kept)))
+        self._do(_dropping_all_but(frozenset(keep)), of_account=account_id)
 
 
 def _entries(rows: Sequence[AnyRow]) -> list[Entry]:

@@ -22,7 +22,12 @@ _NOTIFICATION = METADATA.tables[NotificationRow.__tablename__]
 _REQUEST = table("removal_request")
 
 _ONE = select(_INCIDENT).where(_INCIDENT.c.incident_id == bindparam("number"))
-_NEWEST_FIRST = select(_INCIDENT).order_by(_INCIDENT.c.incident_id.desc()).limit(bindparam("most"))
+_NEWEST_FIRST = (
+    select(_INCIDENT)
+    .where(_INCIDENT.c.incident_id < bindparam("before"))
+    .order_by(_INCIDENT.c.incident_id.desc())
+    .limit(bindparam("most"))
+)
 _OPEN_NEWEST_FIRST = by_index(_NEWEST_FIRST, _INCIDENT, "incident_open").where(OPEN_INCIDENTS)
 _TOLD = (
     select(_NOTIFICATION)
@@ -48,6 +53,8 @@ _MOST_URGENT = [
 _VALUES = [column.name for column in _INCIDENT.c if not column.primary_key]
 _ADD = insert(_INCIDENT).values({name: bindparam(name) for name in _VALUES})
 _PUT, _PUT_TOLD = upsert(_INCIDENT), upsert(_NOTIFICATION)
+_ALL = 2**63 - 1
+"""Above every number of an incident."""
 _FORGET = delete(_INCIDENT).where(_INCIDENT.c.resolved_at < bindparam("resolved_before"))
 
 
@@ -62,9 +69,7 @@ class IncidentReading(RequestReading):
     def incidents(self, *, open_only: bool = False, before: int | None = None, limit: int = 1000) -> list[Incident]:
         """Incidents with numbers below `before`, the newest first; all of them, or the open ones."""
         statement = _OPEN_NEWEST_FIRST if open_only else _NEWEST_FIRST
-        if before is not None:
-            statement = statement.where(_INCIDENT.c.incident_id < before)
-        return _incidents(self._rows(statement, most=limit))
+        return _incidents(self._rows(statement, before=_ALL if before is None else before, most=limit))
 
     def deliveries(self, incident_ids: Collection[int]) -> list[Delivery]:
         """Who was told of these incidents, by incident and channel."""

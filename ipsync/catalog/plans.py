@@ -19,13 +19,15 @@ _LISTING = METADATA.tables[ListingPlanRow.__tablename__]
 _PAGE = METADATA.tables[PagePlanRow.__tablename__]
 _DOCUMENT = table("document")
 
+_THIS_LISTING = (
+    _LISTING.c.account_id == bindparam("of_account"),
+    _LISTING.c.visibility == bindparam("of_visibility"),
+)
 _OF_LISTING = (_PAGE.c.account_id == bindparam("of_account"), _PAGE.c.visibility == bindparam("of_visibility"))
 _LISTINGS = select(_LISTING)
 _PAGES = select(_PAGE).where(*_OF_LISTING).order_by(_PAGE.c.page)
 _ONE_PAGE = select(_PAGE).where(*_OF_LISTING, _PAGE.c.page == bindparam("number"))
-_ONE_LISTING = select(_LISTING).where(
-    _LISTING.c.account_id == bindparam("of_account"), _LISTING.c.visibility == bindparam("of_visibility")
-)
+_ONE_LISTING, _DROP_LISTING = select(_LISTING).where(*_THIS_LISTING), delete(_LISTING).where(*_THIS_LISTING)
 _RATES = select(
     _LISTING.c.account_id, _LISTING.c.visibility, _LISTING.c.removals, _LISTING.c.watched_hours, _LISTING.c.watched_at
 ).where(_LISTING.c.watched_at >= bindparam("since"))
@@ -135,11 +137,7 @@ class PlanWriting(PlanReading):
         """Forget listings with their pages."""
         for key in keys:
             self.drop_page_plans_after(key, 0)
-            self._do(
-                delete(_LISTING).where(
-                    _LISTING.c.account_id == key.account_id, _LISTING.c.visibility == int(key.visibility)
-                )
-            )
+            self._do(_DROP_LISTING, of_account=key.account_id, of_visibility=int(key.visibility))
 
 
 def _pages_read(row: AnyRow) -> tuple[ListingKey, int]:
