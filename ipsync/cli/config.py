@@ -151,8 +151,8 @@ def _summary(settings: "Settings") -> dict[str, str]:
         "mirrors": f"{listed('visibility')} documents; media {listed('media')}; safety {listed('safety')}; "
         f"licenses {listed('licenses')}; files {listed('renditions')}",
         "removes": f"hidden within {duration_text(lease.serve_age)}, erased within {duration_text(lease.window)}",
-        "budget": f"{budget.per_second:g} requests a second, {budget.per_minute} a minute, {budget.per_hour} an hour, "
-        f"{budget.per_day} a day",
+        "requests": f"{budget.per_second:g} a second, {budget.per_minute} a minute, {budget.per_hour} an hour, "
+        f"{budget.per_day} a day at most",
         "serves": f"{settings.web.listen}{public}",
     }
     if settings.is_testing:

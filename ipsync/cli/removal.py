@@ -185,7 +185,7 @@ def list_requests(
         output.emit_json({"requests": [receipt_json(request) for request in found], "next_after": following})
         return
     output.print_table(
-        ("request", "what", "received", "deadline", "gone", "held", "stands"),
+        ("request", "what", "received", "deadline", "gone", "was held", "stands"),
         [
             (
                 request.request_id,
@@ -221,9 +221,7 @@ def show(ctx: typer.Context, number: RequestNumber, as_json: AsJson = False) -> 
         told = {"contact": words.contact if words else "", "note": words.note if words else ""}
         output.emit_json(receipt_json(request) | told)
         return
-    _print_receipt(request, now)
-    if words is not None:
-        output.print_facts([("contact", words.contact or None), ("note", words.note or None)], title="")
+    _print_receipt(request, now, words)
 
 
 @app.command("withdraw", epilog=examples("ipsync removal withdraw 12"))
@@ -356,7 +354,7 @@ def _expectation(expected: "Expected") -> str:
     )
 
 
-def _print_receipt(request: "RemovalRequest", now: "Instant") -> None:
+def _print_receipt(request: "RemovalRequest", now: "Instant", words: "Words | None" = None) -> None:
     held = request.held
     files = f"{session.counted(held.files, 'file')} ({session.size_text(held.size_bytes)})"
     facts: Sequence[tuple[str, object]] = [
@@ -368,6 +366,7 @@ def _print_receipt(request: "RemovalRequest", now: "Instant") -> None:
         ("gone", session.moment(request.gone_at, now) if request.gone_at is not None else "not yet"),
         ("was held", f"{session.counted(held.documents, 'document')}, {files}"),
         ("stands", "yes: it is not mirrored again" if request.stands else f"no: {_ending(request)}"),
+        *([] if words is None else [("contact", words.contact or None), ("note", words.note or None)]),
     ]
     output.print_facts(facts)
 
