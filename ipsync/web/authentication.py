@@ -21,6 +21,7 @@ from ipsync.ports.catalog import Catalog, CatalogFailure
 from ipsync.ports.clock import Clock
 from ipsync.telemetry import Event, get_log
 from ipsync.web.failures import WebFailure
+from ipsync.web.place import PLACE
 
 _log = get_log(__name__)
 
@@ -260,7 +261,9 @@ async def admit(request: web.Request, scope: TokenScope) -> Caller:
         WebFailure: 401, 429 (see `Door.admit`), or 403 where the token does not open `scope`.
         CatalogFailure: the catalog could not be asked.
     """
-    caller = await request.app[DOOR].admit(request.remote or "", request.headers.get("Authorization", ""))
+    # Counted by whom a front server stands for: else a stranger's guesses would lock out all who come through it.
+    address = request.app[PLACE].visitor(request)
+    caller = await request.app[DOOR].admit(address, request.headers.get("Authorization", ""))
     if scope not in caller.scopes:
         raise WebFailure(
             403,

@@ -87,6 +87,17 @@ async def test_F36_guessing_is_slowed_down_per_address(shown, client):
     assert (await client.get("/v1/documents")).status == 200
 
 
+async def test_F36_a_stranger_does_not_lock_out_who_comes_through_the_same_front_server(shown):
+    async with serving(shown, public_url="https://mirror.example.org") as client:
+        for _ in range(10):
+            guess = await client.get("/v1/documents", token=False, X_Forwarded_For="203.0.113.9")
+            assert guess.status == 401
+        assert (await client.get("/v1/documents", X_Forwarded_For="203.0.113.9")).status == 429
+        assert (await client.get("/v1/documents", X_Forwarded_For="203.0.113.9, 198.51.100.7")).status == 200
+        # What a stranger claims of itself stands before what the front server adds.
+        assert (await client.get("/v1/documents", X_Forwarded_For="198.51.100.7, 203.0.113.9")).status == 429
+
+
 @pytest.fixture
 def clock():
     return FakeClock(START)
