@@ -84,7 +84,7 @@ sbom: $(VENV)/ops.stamp
 deb:
 	@sh debian/make-package build/debian
 
-# About half an hour on two cores; make test goes through a part of the points.
+# About ten minutes on two cores; make test goes through a part of the points.
 crash: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.crashes
 

@@ -14,7 +14,10 @@ import pytest
 def run(*arguments: str) -> tuple[int, dict[str, Any]]:
     """In a process of its own, since what forks must have no threads."""
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.crashes", "--json", *arguments], capture_output=True, text=True, timeout=110
+        [sys.executable, "-m", "tests.crashes", "--json", "--jobs=1", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=110,
     )
     assert ended.returncode in {0, 3}, ended.stderr[-2000:]
     return ended.returncode, json.loads(ended.stdout)
