@@ -124,7 +124,7 @@ async def _take(request: web.Request, jobs: WebJobs, flow: Session, frob: str) -
         account_id = (await jobs.accounts.recognize(frob)).account_id
         jobs.nudge("grants")
     answer = see_other(request, BACK.get(flow.notes.get("back", ""), "/me"))
-    sessions.give(answer, sessions.new("member", str(account_id)))
+    sessions.replace(request, answer, sessions.new("member", str(account_id)))
     return answer
 
 

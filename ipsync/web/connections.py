@@ -19,10 +19,16 @@ from ipsync.web.headers import protect
 
 _log = get_log(__name__)
 
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\nCache-Control: no-store\r\n"
-    b"Server: ipsync\r\nConnection: close\r\n\r\n"
-)
+
+def _busy() -> bytes:
+    """Write what is said to whom there is no room for: before any request of theirs is read."""
+    headers = {"Content-Length": "0", "Retry-After": "5", "Connection": "close"}
+    protect(headers)
+    lines = ("HTTP/1.1 503 Service Unavailable", *(f"{name}: {value}" for name, value in headers.items()), "", "")
+    return "\r\n".join(lines).encode()
+
+
+_BUSY = _busy()
 
 
 @dataclass(frozen=True, slots=True)

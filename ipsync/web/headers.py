@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 SERVER = "ipsync"
 NO_STORE = "private, no-store"
-CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+CONTENT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""`base-uri` and `form-action` do not follow from `default-src`."""
+
 YEAR_OF_HTTPS = "max-age=31536000"
 
 

@@ -31,7 +31,7 @@ from ipsync.web.pages import form_page, see_other
 from ipsync.web.parts import PARTS
 from ipsync.web.privacy import size_words
 from ipsync.web.reading import PAGE_LIMIT, read_id
-from ipsync.web.sessions import SESSIONS, Session
+from ipsync.web.sessions import SESSIONS
 from ipsync.web.showing import Held, may_show
 
 _CARDS = min(24, PAGE_LIMIT)
@@ -197,15 +197,8 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
-    """`POST /me/sign-out`: forget who it was."""
-    form = await read_form(request, "member")
+    """`POST /me/sign-out`: forget who it was, in this browser or in all of them."""
+    form = await read_form(request, "member", {"everywhere"})
     answer = see_other(request, "/me")
-    end_session(request, answer, form.session)
+    request.app[SESSIONS].sign_out(answer, form.session, everywhere=bool(form.get("everywhere")))
     return answer
-
-
-def end_session(request: web.Request, answer: web.StreamResponse, session: Session) -> None:
-    """End a member's session, here and in the browser."""
-    sessions = request.app[SESSIONS]
-    sessions.end(session)
-    sessions.take_away(answer, "member")

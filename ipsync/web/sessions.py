@@ -1,9 +1,9 @@
 """Who a browser says it is, in a cookie of ours: signed, short-lived, unreadable for scripts.
 
-A cookie holds no secret and no word of a member, only numbers and words of ours, so that nothing has to be
-remembered here but which ones were ended; that, too, only as long as the process lives, since its key dies with it and
-with the key every cookie. A kind of session is part of its signature: a visitor's cookie under
-a member's name is nobody's.
+A cookie holds no secret and no word of a member, only numbers and words of ours, so that nothing has to be remembered
+here but which ones were ended, one by one or all of somebody's; that, too, only as long as the process lives, since its
+key dies with it and with the key every cookie. A kind of session is part of its signature: a visitor's cookie under a
+member's name is nobody's.
 """
 
 import base64
@@ -77,6 +77,7 @@ class Sessions:
         self._clock = clock
         self._place = place
         self._ended: dict[str, Instant] = {}
+        self._all_ended: dict[tuple[Kind, str], Instant] = {}
 
     def new(self, kind: Kind, subject: str = "", notes: Mapping[str, str] | None = None) -> Session:
         """Make a session; `give` hands it to a browser."""
@@ -96,6 +97,13 @@ class Sessions:
             samesite=_SAME_SITE[session.kind],
         )
 
+    def replace(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
+        """Give `session` to a browser that signs in, and end the one of the same kind that it had until now."""
+        before = self.read(request, session.kind)
+        if before is not None:
+            self.end(before)
+        self.give(response, session)
+
     def read(self, request: web.Request, kind: Kind) -> Session | None:
         """Give the session of this kind that the browser showed; None when it is none, forged, over or ended."""
         text = request.cookies.get(self._name(kind), "")
@@ -103,6 +111,9 @@ class Sessions:
             return None
         session = self._parse(text, kind)
         if session is None or session.expires_at <= self._clock.now() or session.session_id in self._ended:
+            return None
+        all_ended_at = self._all_ended.get((kind, session.subject))
+        if all_ended_at is not None and session.expires_at - LASTS[kind] <= all_ended_at:
             return None
         return session
 
@@ -118,6 +129,20 @@ class Sessions:
             del self._ended[next(iter(self._ended))]
         self._ended[session.session_id] = session.expires_at
         return True
+
+    def end_all(self, kind: Kind, subject: str) -> None:
+        """End every session of somebody that was begun until now, in whatever browser."""
+        now = self._clock.now()
+        self._all_ended = {key: at for key, at in self._all_ended.items() if at + LASTS[key[0]] > now}
+        self._all_ended[kind, subject] = now
+
+    def sign_out(self, response: web.StreamResponse, session: Session, *, everywhere: bool = False) -> None:
+        """End a session, or all of whose it is, and have the browser forget its cookie and the pictures it keeps."""
+        self.end(session)
+        if everywhere:
+            self.end_all(session.kind, session.subject)
+        self.take_away(response, session.kind)
+        response.headers["Clear-Site-Data"] = '"cache"'
 
     def take_away(self, response: web.StreamResponse, kind: Kind) -> None:
         """Have the browser forget its cookie of this kind."""

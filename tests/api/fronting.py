@@ -12,12 +12,17 @@ from ipsync.web import Accel
 from tests.api.serving import CASED, CONTENT, reachable
 from tests.web.media_cases import CASES, Case
 
+_PUBLIC = "https://mirror.example.org"
+
 
 def misanswered(folder: Path) -> list[str]:
     """Put every case of ranges and conditions to nginx in front of the real server; gives what was answered wrongly."""
     wrong: list[str] = []
     accel = Accel("X-Accel-Redirect", "/_content/")
-    with reachable(folder, accel=accel) as api, fronted(folder, api.address, folder / "content") as address:
+    with (
+        reachable(folder, accel=accel, public_url=_PUBLIC) as api,
+        fronted(folder, api.address, folder / "content") as address,
+    ):
         front = Front(address, api.token)
         first = front.ask("GET", {})
         tag = first.headers["ETag"]
@@ -30,6 +35,10 @@ def misanswered(folder: Path) -> list[str]:
             for path in ("/_content/9/6000/240", "/_content/../ipsync.db", "/_content/")
             if front.ask("GET", {}, path).status not in (400, 404)
         ]
+        # Whoever says another address each time is still one visitor: sixty pages a minute, and no more.
+        claimed = [{"Host": "mirror.example.org", "X-Forwarded-For": f"192.0.2.{number}"} for number in range(61)]
+        told = [front.ask("GET", headers, f"/removals/{'A' * 32}").status for headers in claimed]
+        wrong += [] if told[-1] == 429 else [f"a forged address is believed: {told[-1]}"]
         unknown = Front(address, "nobody").ask("GET", {})
         wrong += [] if unknown.status == 401 else [f"without a token: {unknown.status}"]
     return wrong

@@ -93,6 +93,8 @@ async def test_F36_a_stranger_does_not_lock_out_who_comes_through_the_same_front
             guess = await client.get("/v1/documents", token=False, X_Forwarded_For="203.0.113.9")
             assert guess.status == 401
         assert (await client.get("/v1/documents", X_Forwarded_For="203.0.113.9")).status == 429
+        # What a visitor claims stands before what the front server saw.
+        assert (await client.get("/v1/documents", X_Forwarded_For="203.0.113.10, 203.0.113.9")).status == 429
         assert (await client.get("/v1/documents", X_Forwarded_For="203.0.113.9, 198.51.100.7")).status == 200
         # What a stranger claims of itself stands before what the front server adds.
         assert (await client.get("/v1/documents", X_Forwarded_For="198.51.100.7, 203.0.113.9")).status == 429

@@ -101,6 +101,7 @@ async def test_F23_beyond_the_limit_the_door_is_closed_politely_and_opens_again(
             async with line(client, GET) as fourth:
                 found = await received(fourth)
                 assert found.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+                assert b"\r\nX-Content-Type-Options: nosniff\r\n" in found
                 assert found.endswith(b"\r\n\r\n")
         await eventually(lambda: client.server.connections == 0)
         assert (await client.get("/media/5/240")).status == 200

@@ -1,6 +1,8 @@
 """What all pages stand on: whose browser it is, which forms are taken, under which name we answer, how often."""
 
 import asyncio
+import base64
+import functools
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -119,6 +121,30 @@ def test_a_session_that_was_ended_is_over_whoever_kept_its_cookie(sessions):
     assert sessions.end(session)
     assert not sessions.end(session)
     assert sessions.read(request, "member") is None
+
+
+def test_all_sessions_of_somebody_end_at_once_and_nobody_elses(sessions):
+    begun = [sessions.new("member", "31337"), sessions.new("member", "31338"), sessions.new("operator", "31337")]
+    shown = [asked(**{f"ipsync_{session.kind}": written(sessions, session).value}) for session in begun]
+    sessions.end_all("member", "31337")
+    found = [sessions.read(request, session.kind) for request, session in zip(shown, begun, strict=True)]
+    assert found == [None, *begun[1:]]
+    sessions._clock.jump(1)
+    again = sessions.new("member", "31337")
+    assert sessions.read(asked(ipsync_member=written(sessions, again).value), "member") == again
+    sessions._clock.jump(LASTS["member"])
+    sessions.end_all("operator", "admin")
+    assert list(sessions._all_ended) == [("operator", "admin")]  # what every cookie has outlived is forgotten
+
+
+def test_every_session_has_144_random_bits_of_its_own(sessions):
+    words = {sessions.new("member", "31337").session_id for _ in range(1000)}
+    assert len(words) == 1000
+    assert {len(base64.urlsafe_b64decode(word)) * 8 for word in words} == {144}
+    # Random in every place: no bit is the same in all of them.
+    numbers = [int.from_bytes(base64.urlsafe_b64decode(word)) for word in words]
+    assert functools.reduce(int.__and__, numbers) == 0
+    assert functools.reduce(int.__or__, numbers) == 2**144 - 1
 
 
 def test_forged_cookies_are_nobodys(sessions):

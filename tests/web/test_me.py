@@ -56,6 +56,27 @@ async def test_a_member_signs_in_through_ipernity_and_out(wall):
     assert "Sign in through ipernity" in (await browser.get("/me")).words
 
 
+async def test_signing_in_again_ends_the_session_before(wall):
+    browser = await wall.signed_in()
+    kept = browser.cookies()["ipsync-member"]
+    assert (await wall.connect(browser)).location == "/connect/done"
+    assert "Signed in as" in (await browser.get("/me")).words
+    thief = wall.browser()
+    thief.jar.update_cookies({"ipsync-member": kept})
+    assert "Sign in through ipernity" in (await thief.get("/me")).words
+
+
+async def test_who_signs_out_everywhere_is_out_in_every_browser(wall):
+    here, elsewhere, other = await wall.signed_in(), await wall.signed_in(), await wall.signed_in(1)
+    done = await here.press("/me/receipts", "/me/sign-out", everywhere="yes")
+    assert done.location == "/me"
+    # Pictures that the browser keeps go with the session.
+    assert done.headers["Clear-Site-Data"] == '"cache"'
+    for browser in (here, elsewhere):
+        assert "Sign in through ipernity" in (await browser.get("/me")).words
+    assert "Signed in as" in (await other.get("/me")).words
+
+
 async def test_signing_in_renews_the_grant_and_wakes_nobody_up(wall):
     await wall.works.accounts.pause(wall.id_of(0))
     before = await wall.account()

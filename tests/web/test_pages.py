@@ -250,7 +250,8 @@ async def test_F33_no_words_of_a_member_reach_a_page(shown, client, attack):
 async def test_F37_every_answer_is_protected(shown, client, path, token):
     headers = (await client.get(path, token=token)).headers
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    for rule in ("frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"):
+        assert rule in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "no-referrer"

@@ -115,6 +115,24 @@ async def test_who_signs_out_is_out_wherever_the_cookie_was_kept(wall: Wall, ope
     assert (await operator.get("/status")).location == "/status/sign-in"
 
 
+async def test_all_operators_sessions_are_ended_by_one_of_them(wall: Wall, operator: Browser) -> None:
+    elsewhere = await signed_in(wall)
+    done = await operator.press("/status", "/status/sign-out", everywhere="yes")
+    assert (done.location, done.headers["Clear-Site-Data"]) == ("/status/sign-in", '"cache"')
+    for browser in (operator, elsewhere):
+        assert (await browser.get("/status")).location == "/status/sign-in"
+
+
+async def test_who_signs_in_is_logged_and_who_guesses_too(wall: Wall, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    browser = await signed_in(wall)
+    for _ in range(10):
+        await browser.press("/removals", "/status/sign-in", token="wrong")
+    told = [record.getMessage() for record in caplog.records]
+    assert "Somebody signed in with the admin token." in told
+    assert "Too many wrong tokens; more are not looked at for a while." in told
+
+
 async def test_a_members_cookie_is_no_operators(wall: Wall) -> None:
     browser = await wall.signed_in()
     browser.jar.update_cookies({"ipsync-operator": browser.cookies()["ipsync-member"]})

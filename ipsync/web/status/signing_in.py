@@ -1,7 +1,7 @@
 """Signing in with the admin token, once, by a form: what opens the page afterwards is a session, never the token.
 
 The token comes in the body of a POST and goes nowhere: not into an address, a log, a cookie or a page. Guesses are
-counted together with those of the API (F36).
+counted as those of the API are (F36), and apart from them: an application with an old token keeps no operator out.
 """
 
 import asyncio
@@ -93,17 +93,16 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     # A form that was shown before signing in is worth nothing after it.
     sessions.end(form.session)
     sessions.take_away(answer, "visitor")
-    sessions.give(answer, sessions.new("operator", "admin"))
+    sessions.replace(request, answer, sessions.new("operator", "admin"))
     _log.info(Event.OPERATOR_SIGNED_IN, "Somebody signed in with the admin token.")
     return answer
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
     """`POST /status/sign-out`."""
-    form = await read_form(request, "operator")
+    form = await read_form(request, "operator", {"everywhere"})
     answer = see_other(request, "/status/sign-in")
-    request.app[SESSIONS].end(form.session)
-    request.app[SESSIONS].take_away(answer, "operator")
+    request.app[SESSIONS].sign_out(answer, form.session, everywhere=bool(form.get("everywhere")))
     return answer
 
 
