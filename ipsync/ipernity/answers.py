@@ -31,6 +31,9 @@ _MEDIA = {media.value: media for media in Media}
 _SAFETY = {safety.value: safety for safety in Safety}
 _LABELS = frozenset(THUMBNAIL_LABELS)
 _NO_DATE = ("", "0", "0000-00-00 00:00:00")
+LONGEST_LINE = 1000
+"""Characters that are kept of a title or a name; fifty of them go into one answer of ours, and into one message."""
+
 _is_md5 = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
@@ -160,7 +163,7 @@ def _facts(doc: wire.Doc, visibility: Visibility) -> Facts:
         license=doc.license,
         safety=_SAFETY.get(doc.safety, Safety.ADULTS),
         visibility=visibility,
-        title=doc.title or "",
+        title=(doc.title or "")[:LONGEST_LINE],
         posted_at=dates.posted_at * SECOND if dates.posted_at else None,
         modified_at=dates.modified_at * SECOND if dates.modified_at else None,
         replaced_at=dates.replaced_at * SECOND if dates.replaced_at else None,
@@ -244,7 +247,7 @@ def granted(answer: wire.AuthAnswer, *, token: str | None, sent_at: Instant) -> 
     return Granted(
         account_id=auth.user.user_id,
         username=auth.user.username,
-        realname=auth.user.realname or "",
+        realname=(auth.user.realname or "")[:LONGEST_LINE],
         token=named,
         permissions=_permissions(auth.permissions or auth.perms),
         sent_at=sent_at,
@@ -282,7 +285,7 @@ def profile(answer: wire.UserAnswer, *, account_id: int, sent_at: Instant) -> Pr
     return Profile(
         account_id=account_id,
         username=user.username,
-        realname=user.realname or "",
+        realname=(user.realname or "")[:LONGEST_LINE],
         closed=bool(user.is_closed),
         documents=None if user.count is None else user.count.docs,
         sent_at=sent_at,

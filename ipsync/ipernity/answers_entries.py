@@ -6,7 +6,7 @@ Of a member's HTML nothing but plain words leaves this module (`policy.plain_tex
 from collections.abc import Sequence
 
 from ipsync.ipernity import wire_entries as wire
-from ipsync.ipernity.answers import UnfitError, visibility_of
+from ipsync.ipernity.answers import LONGEST_LINE, UnfitError, visibility_of
 from ipsync.ipernity.wire import Owner, many
 from ipsync.policy.documents import Visibility
 from ipsync.policy.entries import ENTRIES_PER_PAGE, Content, EntryKind, ListedEntry
@@ -14,8 +14,6 @@ from ipsync.policy.instants import SECOND, Instant
 from ipsync.policy.plain_text import plain_text, shown_documents
 from ipsync.policy.profiles import ProfileWords
 from ipsync.ports.source import AccountClosed, EntryPage, MemberPage, Profile, SeenEntry
-
-_LONGEST_NAME = 1000
 
 
 def entry_page(
@@ -101,7 +99,7 @@ def seen_profile(profile: Profile) -> SeenEntry:
     if profile.closed:
         raise AccountClosed("user.get", "the account is closed or suspended")
     words = ProfileWords(profile.realname, profile.alias, profile.town, profile.country)
-    title, content = (profile.username or profile.realname)[:_LONGEST_NAME], Content(words.as_text())
+    title, content = (profile.username or profile.realname)[:LONGEST_LINE], Content(words.as_text())
     listed = ListedEntry(profile.account_id, title, frozenset(Visibility), content=content)
     return SeenEntry(EntryKind.PROFILE, listed, content, profile.sent_at)
 
@@ -142,7 +140,7 @@ def _container(found: wire.Container, kind: EntryKind, account_id: int) -> Liste
     cover = found.cover.doc_id if isinstance(found.cover, wire.Cover) else None
     return ListedEntry(
         entry_id=entry_id,
-        title=found.title or "",
+        title=(found.title or "")[:LONGEST_LINE],
         levels=_levels(found),
         posted_at=dates.created_at * SECOND if dates.created_at else None,
         modified_at=dates.last_update_at * SECOND if dates.last_update_at else None,
@@ -173,7 +171,7 @@ def _article(post: wire.Post, account_id: int) -> ListedEntry:
     level = visibility_of(post.visibility) if dates.posted_at else Visibility.PRIVATE
     return ListedEntry(
         entry_id=post.post_id,
-        title=post.title or "",
+        title=(post.title or "")[:LONGEST_LINE],
         levels=frozenset({level}),
         posted_at=dates.posted_at * SECOND if dates.posted_at else None,
         modified_at=dates.modified_at * SECOND if dates.modified_at else None,

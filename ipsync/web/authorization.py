@@ -22,6 +22,7 @@ from ipsync.telemetry import Event, get_log
 from ipsync.web.pages import page_answer, see_other
 from ipsync.web.parts import PARTS, WebJobs
 from ipsync.web.sessions import SESSIONS, Session
+from ipsync.web.strangers import short_title
 from ipsync.web.throttle import THROTTLES
 
 _log = get_log(__name__)
@@ -170,5 +171,5 @@ def member_of(request: web.Request) -> Session | None:
 
 
 def name_of(account: Account | None) -> str:
-    """Give a member's name, as it is held; "" when none is."""
-    return "" if account is None else account.username or account.realname
+    """Give a member's name, fit for a page; "" when none is held."""
+    return "" if account is None else short_title(account.username or account.realname)

@@ -12,6 +12,9 @@ from ipsync.web.showing import Held
 _PAGES = {EntryKind.ALBUM: "album", EntryKind.FOLDER: "folder", EntryKind.ARTICLE: "blog"}
 """The word in the address of each kind's page at ipernity."""
 
+_LONGEST_IN_HEADER = 100
+"""Characters of a name: each may become twelve bytes, and servers in front take headers of 4 kB in all."""
+
 
 def owner(held: Held, site_url: str) -> dict[str, Any]:
     """Give whom to credit."""
@@ -64,10 +67,11 @@ def member_link(account_id: int, site_url: str) -> str:
 
 
 def link_header(held: Held, site_url: str) -> str:
-    """Give the value of `Link` for a document or a file of it: license, page, author."""
+    """Give the value of `Link` for a document or a file of it: license, page, author (of a long name the beginning)."""
     credit = owner(held, site_url)
+    name = quote(credit["name"][:_LONGEST_IN_HEADER], safe="", errors="replace")
     return (
         f'<{license_of(held.document)["link"]}>; rel="license", '
         f'<{document_link(held.document, site_url)}>; rel="canonical", '
-        f"<{credit['link']}>; rel=\"author\"; title*=UTF-8''{quote(credit['name'], safe='', errors='replace')}"
+        f"<{credit['link']}>; rel=\"author\"; title*=UTF-8''{name}"
     )

@@ -106,7 +106,7 @@ async def _show(request: web.Request, kind: EntryKind) -> web.StreamResponse:
         ]
     else:
         answer["documents"] = [
-            summary(held, lease, parts.site_url)
+            summary(held, lease, parts.site_url, rules.on_demand)
             for held in contents.documents
             if lease.holds(held.document.verified_at, now)
         ]

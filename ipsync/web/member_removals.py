@@ -24,13 +24,13 @@ from ipsync.web.credit import name_of_subject, page_of
 from ipsync.web.failures import not_found
 from ipsync.web.forms import read_form
 from ipsync.web.headers import Needs
-from ipsync.web.members import short_title
 from ipsync.web.moments import Moment, moment
 from ipsync.web.pages import form_page, see_other
 from ipsync.web.parts import PARTS
 from ipsync.web.privacy import duration_words, size_words
 from ipsync.web.reading import PAGE_LIMIT, read_id
 from ipsync.web.sessions import Session
+from ipsync.web.strangers import short_title
 from ipsync.web.throttle import THROTTLES
 
 _DONE: Mapping[str, str] = {

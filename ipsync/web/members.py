@@ -33,9 +33,9 @@ from ipsync.web.privacy import size_words
 from ipsync.web.reading import PAGE_LIMIT, read_id
 from ipsync.web.sessions import SESSIONS
 from ipsync.web.showing import Held, may_show
+from ipsync.web.strangers import short_title
 
 _CARDS = min(24, PAGE_LIMIT)
-_LONGEST_TITLE = 140
 _USUAL_THUMBNAIL = "240"
 _STATES: Mapping[DocumentState, str] = {
     DocumentState.SUSPECT: "hidden, being asked after at ipernity",
@@ -164,12 +164,6 @@ def _card(held: Held, rules: Rules, now: Instant, site_url: str) -> dict[str, An
         "verified": moment(document.verified_at, now),
         "gone_by": moment(document.verified_at + rules.lease.gone_age, now),
     }
-
-
-def short_title(title: str) -> str:
-    """Give a title short enough for a page, without characters that print nothing or turn the line around."""
-    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in title[:2000]).split())
-    return plain if len(plain) <= _LONGEST_TITLE else f"{plain[: _LONGEST_TITLE - 1]}…"
 
 
 def _thumbnail(stored: list[Rendition]) -> str | None:

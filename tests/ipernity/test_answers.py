@@ -404,6 +404,13 @@ def test_F11_one_ill_typed_member_spoils_the_whole_page(change: Json) -> None:
         read_list(raw(page(doc(7), doc(8, **change))))
 
 
+def test_F33_a_title_of_a_megabyte_is_cut_and_spoils_nothing() -> None:
+    for words in ("x" * 1_000_000, "\u202e🌅" * 500_000):
+        found = read_list(raw(page(doc(7, title=words), doc(8, title="Evening"))))
+        assert [shown.facts.title for shown in found.documents] == [words[:1000], "Evening"]
+        assert read_doc(raw(full_doc(title=words))).facts.title == words[:1000]
+
+
 @pytest.mark.parametrize(
     "change",
     [

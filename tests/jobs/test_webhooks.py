@@ -81,6 +81,22 @@ async def test_what_happens_is_told_in_order_and_signed(house: Household, desk: 
     assert await desk.debt() == (0, 0)
 
 
+async def test_F33_hostile_titles_travel_as_they_are_in_signed_json(house: Household, desk: Desk) -> None:
+    webhook = await desk.webhooks.add(ADDRESS)
+    titles = ["</script><script>alert(1)</script>", "\u202egpj.exe\u200b", 'a\r\n\r\n{"type": "test"}\x00', "🌅" * 1000]
+    await house.member(7, 0)
+    for title in reversed(titles):  # the newest is listed first
+        house.source.add_document(7, title=title)
+    await house.sync()
+    await desk.told()
+    (message,) = desk.messenger.taken
+    assert [change["document"]["title"] for change in data(message)["changes"]] == titles
+    headers = message.headers
+    signed = signature(webhook.secret, headers["Webhook-Id"], int(headers["Webhook-Timestamp"]), message.body)
+    assert headers["Webhook-Signature"] == signed
+    assert not any(title in value for title in titles for value in headers.values())
+
+
 async def test_many_changes_are_many_messages_in_one_run(house: Household, desk: Desk) -> None:
     await desk.webhooks.add(ADDRESS)
     numbers = await house.member(7, 120)

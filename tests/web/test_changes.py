@@ -291,6 +291,34 @@ async def test_a_stream_tells_what_was_and_what_comes(world: World, client: Clie
         assert (await events.next()).cursor == hidden.cursor
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a\n\nevent: gone\ndata: {}\n\n",
+        "a\r\rid: 0\r",
+        "\u2028\u2029\x85",
+        "\u202egpj.exe\u200b",
+        "<script>",
+        "🌅" * 1000,
+    ],
+)
+async def test_F33_no_title_ends_an_event_or_begins_one(world: World, client: Client, words: str) -> None:
+    await world.account(name=words)
+    await world.document(5, title=words)
+    await world.entry(EntryKind.ALBUM, 70, members=[5], title=words)
+    async with stream(client) as events:
+        await events.block()
+        for kind in ("document", "album"):
+            block = await events.block()
+            assert set(block) == {"id", "event", "data"}
+            shown = json.loads(block["data"])
+            assert (block["event"].strip(), shown["kind"]) == ("appeared", kind)
+            assert (shown[kind]["title"], shown[kind]["owner"]["name"]) == (words, words)
+    page = await client.get("/v1/changes")
+    assert [change[change["kind"]]["title"] for change in json.loads(page.body)["changes"]] == [words, words]
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+
+
 async def test_a_change_by_another_process_is_heard_too(world: World, client: Client, tmp_path: Any) -> None:
     await world.account()
     async with stream(client, since="now") as events:

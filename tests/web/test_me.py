@@ -11,8 +11,8 @@ from ipsync.policy.documents import DocumentState, Visibility
 from ipsync.policy.entries import Content, EntryKind, ListedEntry, verified
 from ipsync.policy.instants import HOUR
 from ipsync.policy.removals import Reason
-from ipsync.web.members import short_title
 from ipsync.web.sessions import LASTS
+from ipsync.web.strangers import short_title
 from tests.web.test_pages import Page
 
 
@@ -262,6 +262,19 @@ async def test_F33_hostile_titles_stay_text(wall, title):
         if path == "/me":
             assert found.tags.count("img") == plain.tags.count("img")
             assert found.tags == plain.tags
+
+
+async def test_F33_a_hostile_name_stays_one_short_line(wall):
+    browser = await wall.signed_in()
+    account = await wall.account()
+    for name in ("\u202e<script>alert(1)</script>\u200b", "A" * 1_000_000):
+        hostile = replace(account, username="", realname=name)
+        await wall.works.base.catalog.write(lambda tx, hostile=hostile: tx.put_account(hostile))
+        for path in ("/me", "/connect", "/connect/done"):
+            answer = await browser.get(path)
+            assert (answer.status, len(answer.body) < 50_000) == (200, True)
+            assert "script" not in Page(answer.text).tags
+            assert not {"\u202e", "\u200b"} & set(answer.text)
 
 
 def test_titles_are_made_short_and_plain():

@@ -43,6 +43,17 @@ async def test_T08_credit_travels_with_every_file(shown, client):
         ]
 
 
+async def test_F33_a_long_name_makes_no_long_header(world, client):
+    await world.account(name="🌅" * 1000)
+    await world.document(5)
+    await world.file(5)
+    for path in ("/media/5/240", "/v1/documents/5"):
+        link = (await client.get(path)).headers["Link"]
+        assert len(link) < 2000
+        assert unquote(link.rpartition("''")[2]) == "🌅" * 100
+    assert (await client.get("/v1/documents/5")).json()["owner"]["name"] == "🌅" * 1000
+
+
 @pytest.mark.parametrize(
     "name", ["Żółć 🐟", 'a", <https://evil.example>; rel="x', "a\r\nSet-Cookie: x=1", "\x00\x7f\u202e", "n\u0308;,'*%"]
 )

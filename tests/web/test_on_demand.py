@@ -8,6 +8,7 @@ import pytest
 
 from ipsync.jobs.media_keeping import key_of
 from ipsync.policy.documents import RemoteFile, Rendition, RenditionState
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import HOUR, SECOND
 from ipsync.ports.catalog import CatalogBusy
 from tests.fakes.site import ADMIN_TOKEN
@@ -92,6 +93,16 @@ async def test_a_catalog_that_fails_meanwhile_is_told_as_such(wanted):
 
     async with serving(wanted, on_demand=fetching(wanted, [], act=fail)) as client:
         assert (await client.get("/media/5/240")).status == 503
+
+
+async def test_albums_and_articles_name_what_will_be_fetched(wanted):
+    await wanted.entry(EntryKind.ALBUM, 70, members=[5])
+    await wanted.entry(EntryKind.ARTICLE, 72, members=[5])
+    async with serving(wanted, on_demand=fetching(wanted, [])) as client:
+        (document,) = (await client.get("/v1/documents")).json()["documents"]
+        assert list(document["renditions"]) == ["240"]
+        for path in ("/v1/albums/70", "/v1/articles/72"):
+            assert (await client.get(path)).json()["documents"] == [document]
 
 
 async def test_T22_twenty_readers_make_one_download_from_ipernity(wall_mirror):

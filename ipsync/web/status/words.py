@@ -18,6 +18,7 @@ from ipsync.ports.catalog import JobRun
 from ipsync.web.privacy import size_words
 from ipsync.web.status.plot import histogram
 from ipsync.web.status.tower import Sight
+from ipsync.web.strangers import short_title
 
 MEMBERS_SHOWN = 20
 
@@ -155,7 +156,7 @@ def member_row(member: Member, now: Instant) -> dict[str, Any]:
     oldest = member.figures.oldest_verified_at
     return {
         "number": account.account_id,
-        "name": account.username,
+        "name": short_title(account.username),
         "state": account.state.value,
         "meaning": MEANINGS[account.state],
         "reason": account.failure,
