@@ -7,6 +7,7 @@ is taken. It imports what is heavy inside the function, prints through `ipsync.c
 with `fail(...)` where it cannot go on. Its `epilog` is `examples(...)` of its use.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 something found, 130 interrupted.
+That nothing here has the id or name that was typed is a failure like another: 1.
 """
 
 import os

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipsync.cli import FOUND, WRONG, examples, output, session
+from ipsync.cli import FOUND, examples, output, session
 
 if TYPE_CHECKING:
     from ipsync.assembly import Works
@@ -86,7 +86,7 @@ def show(
 
     now, incident, told = session.work_on(ctx, read, needs=_KEY_ONLY)
     if incident is None:
-        output.fail(f"there is no incident {number}", "`ipsync incidents list --all` shows all", WRONG)
+        output.fail(f"there is no incident {number}", "`ipsync incidents list --all` shows all")
     if as_json:
         output.emit_json(incident_json(incident) | {"told": [_delivery_json(entry) for entry in told]})
         return

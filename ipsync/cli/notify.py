@@ -37,7 +37,7 @@ def send_test(
         if not names:
             output.fail("nobody is to be told of anything", "fill in [notify] in the configuration", WRONG)
         if channel is not None and channel not in names:
-            output.fail(f'there is no channel "{channel}"', f"there are: {', '.join(names)}", WRONG)
+            output.fail(f'there is no channel "{channel}"', f"there are: {', '.join(names)}")
         return await works.notices.try_out(channel)
 
     results = session.work_on(ctx, send)

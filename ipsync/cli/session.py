@@ -158,7 +158,7 @@ async def find_account(works: "Works", name: str) -> "Account":
         account for account in accounts if account.username == name
     ]
     if not found:
-        output.fail(f'there is no account "{name}" here', "`ipsync account list` shows all accounts", WRONG)
+        output.fail(f'there is no account "{name}" here', "`ipsync account list` shows all accounts")
     if len(found) > 1:
         ids = ", ".join(str(account.account_id) for account in found)
         output.fail(f'several accounts are called "{name}"', f"say which by its id: {ids}", WRONG)

@@ -141,10 +141,12 @@ def _tokens(works: "Works") -> "ReadTokens":
 
 
 def _refusing(work: Callable[[], T]) -> T:
-    from ipsync.jobs.read_tokens import TokenRefusedError
+    from ipsync.jobs.read_tokens import TokenRefusedError, TokenUnknownError
 
     try:
         return work()
+    except TokenUnknownError as unknown:
+        output.fail(str(unknown), unknown.remedy)
     except TokenRefusedError as refused:
         output.fail(str(refused), refused.remedy, WRONG)
 

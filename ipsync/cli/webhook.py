@@ -88,7 +88,7 @@ def show(ctx: typer.Context, number: Number, as_json: AsJson = False) -> None:
     now, found = session.work_on(ctx, _look, needs=_KEY_ONLY)
     told = next((entry for entry in found if entry.webhook.webhook_id == number), None)
     if told is None:
-        output.fail(f"there is no webhook {number}", "`ipsync webhook list` shows all", WRONG)
+        output.fail(f"there is no webhook {number}", "`ipsync webhook list` shows all")
     webhook = told.webhook
     if as_json:
         output.emit_json(_json(told) | {"address": webhook.address})
@@ -136,10 +136,12 @@ async def _look(works: "Works") -> "tuple[Instant, list[Told]]":
 
 
 def _refusing(work: Callable[[], T]) -> T:
-    from ipsync.jobs.webhooks import WebhookRefusedError
+    from ipsync.jobs.webhooks import WebhookRefusedError, WebhookUnknownError
 
     try:
         return work()
+    except WebhookUnknownError as unknown:
+        output.fail(str(unknown), unknown.remedy)
     except WebhookRefusedError as refused:
         output.fail(str(refused), refused.remedy, WRONG)
 

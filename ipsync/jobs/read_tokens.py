@@ -23,6 +23,10 @@ class TokenRefusedError(Exception):
         super().__init__(message)
 
 
+class TokenUnknownError(TokenRefusedError):
+    """No token has this name or number."""
+
+
 class ReadTokens:
     """The tokens of applications."""
 
@@ -74,7 +78,7 @@ class ReadTokens:
             The token, and whether it was valid until now.
 
         Raises:
-            TokenRefusedError: there is none.
+            TokenUnknownError: there is none.
         """
         now = self._clock.now()
 
@@ -96,4 +100,4 @@ def _find(view: View, named: str, now: Instant) -> ReadToken:
     for held in tokens:
         if str(held.token_id) == named:
             return held
-    raise TokenRefusedError(f'there is no token "{named}"', "`ipsync token list` shows all tokens")
+    raise TokenUnknownError(f'there is no token "{named}"', "`ipsync token list` shows all tokens")

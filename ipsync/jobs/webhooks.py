@@ -47,6 +47,10 @@ class WebhookRefusedError(Exception):
         super().__init__(message)
 
 
+class WebhookUnknownError(WebhookRefusedError):
+    """No webhook has this number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A webhook, and what it is owed."""
@@ -137,7 +141,7 @@ class Webhooks:
         """Forget a webhook, its address and its secret.
 
         Raises:
-            WebhookRefusedError: there is none of this number.
+            WebhookUnknownError: there is none of this number.
         """
 
         def drop(tx: Transaction) -> Webhook:
@@ -151,7 +155,7 @@ class Webhooks:
         """Send a message that tells of nothing, now. Returns why it was not taken, or None.
 
         Raises:
-            WebhookRefusedError: there is none of this number.
+            WebhookUnknownError: there is none of this number.
         """
         webhook = await self._catalog.read(partial(_find, webhook_id=webhook_id))
         now = self._clock.now()
@@ -276,7 +280,7 @@ def _find(view: View, webhook_id: int) -> Webhook:
     for webhook in view.webhooks():
         if webhook.webhook_id == webhook_id:
             return webhook
-    raise WebhookRefusedError(f"there is no webhook {webhook_id}", "`ipsync webhook list` shows all")
+    raise WebhookUnknownError(f"there is no webhook {webhook_id}", "`ipsync webhook list` shows all")
 
 
 def read_told(view: View) -> list[Told]:

@@ -4,7 +4,7 @@ Each rule is given the sections it names and yields what it finds; a rule whose 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -117,21 +117,34 @@ def _media_hosts(api: Api) -> Iterator[Finding]:
         yield Finding("api.media_hosts", reason, "leave it out: only a simulator's files lie there")
 
 
-def _budget(budget: Budget) -> Iterator[Finding]:
+def _budget(budget: Budget, given: Collection[str]) -> Iterator[Finding]:
+    """A longer time allows no less than a shorter one, and no more than can be reached.
+
+    What is told stands in the file: a default that is out of reach harms nobody, and one that is in the way is
+    called a default.
+    """
     caps = [("per_second", 1), ("per_minute", 60), ("per_hour", 3_600), ("per_day", 86_400)]
     for (shorter, short_seconds), (longer, long_seconds) in pairwise(caps):
         small, large = getattr(budget, shorter), getattr(budget, longer)
         reachable = int(small * long_seconds / short_seconds)
-        if small > large:
-            yield Finding(
-                f"budget.{shorter}", f"is {small:g}, more than budget.{longer} = {large}", f"give at most {large}"
-            )
-        elif large > reachable:
-            yield _warning(
-                f"budget.{longer}",
-                f"is {large}, which budget.{shorter} = {small:g} never lets be reached",
-                f"lower it to {reachable}, or raise budget.{shorter}",
-            )
+        has_shorter, has_longer = f"budget.{shorter}" in given, f"budget.{longer}" in given
+        if small > large and has_shorter:
+            reason = f"is {_number(small)}, more than {_cap(longer, large, is_given=has_longer)}"
+            yield Finding(f"budget.{shorter}", reason, f"give at most {large}, or raise budget.{longer}")
+        elif small > large:
+            reason = f"is {large}, less than {_cap(shorter, small, is_given=False)}"
+            yield Finding(f"budget.{longer}", reason, f"give at least {_number(small)}, or lower budget.{shorter}")
+        elif large > reachable and has_longer:
+            reason = f"is {large}, which {_cap(shorter, small, is_given=has_shorter)} never lets be reached"
+            yield _warning(f"budget.{longer}", reason, f"lower it to {reachable}, or raise budget.{shorter}")
+
+
+def _cap(name: str, cap: float, *, is_given: bool) -> str:
+    return f"budget.{name} = {_number(cap)}" + ("" if is_given else " (its default)")
+
+
+def _number(cap: float) -> str:
+    return str(cap) if isinstance(cap, int) else f"{cap:g}"
 
 
 def _licenses(mirror: Mirror, key: Key, agreements: tuple[AgreementEntry, ...]) -> Iterator[Finding]:
@@ -283,14 +296,15 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def findings(sections: Mapping[str, Any], file: Path) -> Iterator[Problem]:
+def findings(sections: Mapping[str, Any], file: Path, given: Collection[str]) -> Iterator[Problem]:
     """Apply every rule whose sections could be read.
 
     Args:
         sections: by the names the rules' arguments have; those that could not be read are left out.
         file: the configuration file.
+        given: dotted keys that stand in it.
     """
-    known = {**sections, "file": file}
+    known = {**sections, "file": file, "given": given}
     for rule in RULES:
         wanted = rule.__code__.co_varnames[: rule.__code__.co_argcount]
         if all(name in known for name in wanted):

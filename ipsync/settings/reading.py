@@ -115,7 +115,7 @@ def _read(file: Path, environ: Mapping[str, str], overrides: Mapping[str, object
         needs = (*needs, *notify.secrets_needed)
     reading.secrets, problems = find_secrets(files, environ, str(file), needs)
     reading.problems += problems
-    reading.problems += findings(reading.sections, file)
+    reading.problems += findings(reading.sections, file, reading.given)
     return reading
 
 

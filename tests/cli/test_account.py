@@ -72,10 +72,10 @@ def test_show_tells_consents_to_both(on: On, mirror: SiteMirror) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "check", "pause", "resume", "remove"])
-def test_an_unknown_account_is_wrong_usage(on: On, mirror: SiteMirror, command: str) -> None:
+def test_an_unknown_account_is_told(on: On, mirror: SiteMirror, command: str) -> None:
     shown = on(mirror, "account", command, "nobody")
 
-    assert shown.code == 2
+    assert shown.code == 1
     assert 'there is no account "nobody" here' in shown.err
     assert "`ipsync account list`" in shown.err
 

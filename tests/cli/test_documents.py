@@ -54,9 +54,7 @@ def test_of_one_member_in_one_state(on: On, mirror: SiteMirror) -> None:
     assert json.loads(on(mirror, *words, "--state", "stale").out) == {"documents": [], "next_after": None}
 
 
-@pytest.mark.parametrize(
-    "words", [("--state", "foo"), ("--account", "nobody"), ("--limit", "0"), ("--limit", "x"), ("--after", "-1")]
-)
+@pytest.mark.parametrize("words", [("--state", "foo"), ("--limit", "0"), ("--limit", "x"), ("--after", "-1")])
 def test_wrong_questions(on: On, mirror: SiteMirror, words: tuple[str, str]) -> None:
     shown = on(mirror, "documents", "list", *words)
 

@@ -70,7 +70,7 @@ def test_who_is_not_read_is_said(on: On, mirror: SiteMirror, tmp_path: Path) -> 
     assert f"{member.username} ({member.user_id}) is paused and not read" in paused.err
     assert "ipsync account resume" in paused.err
 
-    assert on(mirror, "sync", "nobody").code == 2
+    assert on(mirror, "sync", "nobody").code == 1
     empty = empty_mirror(tmp_path / "empty", mirror.site)
     for words in (("sync",), ("sync", "--dry-run")):
         shown = on(empty, *words)

@@ -300,8 +300,8 @@ def test_a_key_outside_its_section_is_led_home(tmp_path: Path) -> None:
         ("[budget]\nper_minute = 1.5", "budget.per_minute"),
         ("[budget]\nper_second = true", "budget.per_second"),
         ('[budget]\nper_second = "2"', "budget.per_second"),
-        ("[budget]\nper_minute = 1", "budget.per_second"),
-        ("[budget]\nper_day = 999", "budget.per_hour"),
+        ("[budget]\nper_minute = 1", "budget.per_minute"),
+        ("[budget]\nper_day = 999", "budget.per_day"),
         ('[budget]\nmedia_bandwidth = "0B"', "budget.media_bandwidth"),
         ('[budget]\nmedia_bandwidth = "5 XB"', "budget.media_bandwidth"),
         ("[budget]\nmedia_bandwidth = 5000", "budget.media_bandwidth"),
@@ -562,6 +562,33 @@ def test_T17_an_application_does_not_pose_as_ipernity(tmp_path: Path, name: str)
 def test_what_is_odd_is_a_warning(tmp_path: Path, more: str, key: str) -> None:
     assert [(problem.key, problem.is_error) for problem in problems_of(tmp_path, more)] == [(key, False)]
     assert [warning.key for warning in loaded(tmp_path, more).warnings] == [key]
+
+
+@pytest.mark.parametrize(
+    ("budget", "key", "reason"),
+    [
+        ("per_minute = 500", "budget.per_minute", "is 500, which budget.per_second = 2 (its default) never lets"),
+        ("per_second = 1\nper_minute = 90", "budget.per_minute", "is 90, which budget.per_second = 1 never lets"),
+        ("per_day = 999", "budget.per_day", "is 999, less than budget.per_hour = 1000 (its default)"),
+        (
+            "per_second = 90\nper_minute = 2000",
+            "budget.per_minute",
+            "is 2000, more than budget.per_hour = 1000 (its d",
+        ),
+        ("per_hour = 30\nper_day = 8000000", "budget.per_day", "is 8000000, which budget.per_hour = 30 never lets"),
+    ],
+)
+def test_a_default_that_is_in_the_way_is_called_one(tmp_path: Path, budget: str, key: str, reason: str) -> None:
+    found = {problem.key: problem.reason for problem in problems_of(tmp_path, f"[budget]\n{budget}")}
+
+    assert found[key].startswith(reason)
+
+
+@pytest.mark.parametrize("status", ["active", "awaiting-validation"])
+def test_a_default_that_is_out_of_reach_is_not_spoken_of(tmp_path: Path, status: str) -> None:
+    key = f'[key]\nuse = "non-commercial"\nstatus = "{status}"\n'
+
+    assert problems_of(tmp_path, "[budget]\nper_minute = 3", key=key) == []
 
 
 def test_a_file_anybody_may_change_is_a_warning(tmp_path: Path) -> None:
