@@ -230,6 +230,31 @@ async def test_T20_more_than_a_page_goes_on_by_number(wall):
         assert (await browser.get(f"/me?after={odd}")).status == 400
 
 
+async def test_T20_more_albums_than_a_page_holds_go_on_by_name(wall):
+    browser = await wall.signed_in()
+    number, now = wall.id_of(0), wall.works.base.clock.now()
+    listed = [ListedEntry(70 + place, "日" * 140, frozenset({Visibility.PUBLIC})) for place in range(60)]
+    mine = [verified(None, EntryKind.ALBUM, number, one, Content(), now, now) for one in listed]
+    mine += [verified(None, EntryKind.ARTICLE, number, one, Content(), now, now) for one in listed[:3]]
+    theirs = verified(None, EntryKind.FOLDER, wall.id_of(1), listed[0], Content(), now, now)
+    await wall.works.base.catalog.write(lambda tx: tx.put_entries([*mine, theirs]))
+    path, found, pages = "/me", [], 0
+    while path:
+        page = await browser.get(path)
+        named = re.findall(r'href="/me/remove\?document=([a-z]+/\d+)"', page.text)
+        assert 0 < len(named) + page.text.count('class="card"') <= 50
+        assert page.words.count("last confirmed by ipernity") == len(named)
+        assert len(page.body) < 50_000
+        found += named
+        going_on = [link for link in Page(page.text).links if link and link.startswith("/me?beside=")]
+        path, pages = (going_on[0] if going_on else ""), pages + 1
+    assert found == [f"{one.kind.value}/{one.entry_id}" for one in mine]
+    assert pages > 2
+    assert 'href="/me"' in page.text
+    for odd in ("album", "album/0", "album/x", "album/" + "9" * 30, "note/7", "70"):
+        assert (await browser.get(f"/me?beside={odd}")).status == 400
+
+
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
