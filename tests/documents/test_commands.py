@@ -1,5 +1,6 @@
-"""Every `ipsync …` that a document tells the reader to type exists, with these options."""
+"""Every `ipsync …` that a document tells the reader to type, or names, exists, with these options."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from ipsync.cli import COMMANDS
 from ipsync.cli.frame import load_command
-from tests.documents.reading import code_blocks, documents, name_of
+from tests.documents.reading import code_blocks, documents, name_of, without_code
 
 _ENTRIES = {entry.name: entry for entry in COMMANDS}
 _GLOBAL = {"--version", "--help", "--config"}
@@ -27,6 +28,12 @@ def _typed(path: Path) -> list[list[str]]:
                 rest = words[at + 1 :]
                 lines.append(rest[: rest.index("&&")] if "&&" in rest else rest)
     return lines
+
+
+def _named(path: Path) -> list[list[str]]:
+    """The arguments of each `ipsync` command line that stands in a document's sentences."""
+    spans = re.findall(r"`ipsync ([^`]+)`", without_code(path.read_text(encoding="utf-8")))
+    return [shlex.split(span.replace("\n", " ")) for span in spans]
 
 
 def _unknown(words: list[str]) -> str | None:
@@ -55,3 +62,18 @@ def test_documents_tell_what_to_type() -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_what_is_typed_exists(path: Path) -> None:
     assert [" ".join(words) for words in _typed(path) if _unknown(words) is not None] == []
+
+
+@pytest.mark.parametrize("path", documents(), ids=name_of)
+def test_what_is_named_in_a_sentence_exists(path: Path) -> None:
+    if name_of(path) == "CHANGELOG.md":
+        return  # it tells how things were called in their time, several at once
+    apart = {"COMMAND --help", "ledger head 1"}  # a placeholder; the first line of the ledger's signed head
+    named = [words for words in _named(path) if " ".join(words) not in apart]
+    assert [" ".join(words) for words in named if _unknown(words) is not None] == []
+
+
+def test_an_option_that_is_not_there_is_found() -> None:
+    assert _unknown(["plan", "--what-if", "budget=2000/h"]) is None
+    assert _unknown(["plan", "--what-of", "budget=2000/h"]) == "--what-of"
+    assert _unknown(["ledger", "forge"]) == "ledger forge"
