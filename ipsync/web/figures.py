@@ -1,12 +1,15 @@
 """The catalog in numbers for probes and pages, read at most every few seconds, however many ask."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
 
 from ipsync.policy.accounts import SERVED_STATES
+from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import SECOND, Instant
 from ipsync.ports.catalog import Catalog, Figures, View
 from ipsync.ports.clock import Clock
@@ -21,11 +24,13 @@ class Standings:
     Attributes:
         read_at: when this was read.
         accounts: how many members are served.
+        entries: how many albums, folders, articles and profiles are held, by state.
     """
 
     read_at: Instant
     figures: Figures
     accounts: int
+    entries: Mapping[DocumentState, int]
 
 
 class Numbers:
@@ -54,4 +59,7 @@ NUMBERS = web.AppKey("NUMBERS", Numbers)
 
 
 def _standings(view: View, now: Instant) -> Standings:
-    return Standings(now, view.figures(), len(view.accounts(SERVED_STATES)))
+    entries: Counter[DocumentState] = Counter()
+    for counts in view.entry_counts().values():
+        entries.update(counts)
+    return Standings(now, view.figures(), len(view.accounts(SERVED_STATES)), entries)

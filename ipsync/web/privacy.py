@@ -57,6 +57,7 @@ async def privacy(request: web.Request) -> web.StreamResponse:
             "kept": kept_words(rules),
             "times": time_words(rules.ttl),
             "lease": lease_words(rules.lease),
+            "beside": sum(known["now"]["beside_documents"].values()) if known["now"] else 0,
             "size": size_words(known["now"]["bytes"]) if known["now"] else "",
         },
         headers={"Vary": "Accept"},
@@ -96,7 +97,9 @@ async def facts(request: web.Request) -> dict[str, Any]:
                 if number in rules.view.licenses
             ],
             "files": list(rules.view.renditions),
+            "files_fetched": "on-demand" if rules.on_demand else "keep",
             "description_and_tags": rules.details,
+            "beside_documents": [word for kind, word in CONTENT_WORDS.items() if kind in rules.kinds],
         },
         "kept_for_seconds": {kind: seconds(_time(rules.ttl, kind)) for kind in _KINDS},
         "removal_seconds": {name: seconds(age) for name, age in _ages(rules.lease).items()},
@@ -122,6 +125,7 @@ def _counts(standings: Standings) -> dict[str, Any]:
         "at": rfc3339(standings.read_at),
         "members": standings.accounts,
         "documents": {state.value: figures.documents.get(state, 0) for state in DocumentState},
+        "beside_documents": {state.value: standings.entries.get(state, 0) for state in DocumentState},
         "files": figures.stored_files,
         "bytes": figures.stored_bytes,
         "removals_under_way": sum(figures.open_removals.values()),
@@ -167,10 +171,18 @@ def kept_words(rules: Rules) -> list[tuple[str, str]]:
         ("Privacy levels", ", ".join(level.word.replace("-", " ") for level in sorted(view.visibility, reverse=True))),
         ("Kinds of work", ", ".join(sorted(media.value for media in view.media))),
         ("Fit for", ", ".join(_SAFETY_WORDS[level] for level in sorted(view.safety))),
-        ("Files of each work", ", ".join(map(_file_words, view.renditions)) or "none, only what is said about it"),
+        ("Files of each work", _files(rules)),
         ("Description and tags", "copied too" if rules.details else "not copied"),
         ("Beside works", _beside(rules)),
     ]
+
+
+def _files(rules: Rules) -> str:
+    """Say which files are copied, and when."""
+    files = ", ".join(map(_file_words, rules.view.renditions))
+    if not files:
+        return "none, only what is said about it"
+    return f"{files}; each is copied when it is first asked for" if rules.on_demand else files
 
 
 def _beside(rules: Rules) -> str:

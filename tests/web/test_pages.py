@@ -8,6 +8,7 @@ import pytest
 
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState, Media, Safety, Visibility
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.lease import Lease
 from ipsync.policy.permission import KeyUse
@@ -121,6 +122,24 @@ async def test_T16_the_facts_follow_the_configuration(shown, client):
         "30 seconds is the limit",
     ):
         assert words in found.text, words
+
+
+async def test_T16_what_is_kept_beside_works_is_told_and_counted(shown, client):
+    found = await page(client)
+    assert "Beside works nothing" in found.text
+    assert "Albums, folders, articles and profiles 0" in found.text
+    await shown.entry(EntryKind.ALBUM, 70, title="Never told")
+    await shown.entry(EntryKind.ARTICLE, 71, state=DocumentState.SUSPECT)
+    shown.rules = replace(RULES, kinds=frozenset({EntryKind.ALBUM, EntryKind.ARTICLE}), on_demand=True)
+    shown.clock.jump(2 * SECOND)
+    found, told = await page(client), (await client.get("/privacy.json")).json()
+    assert "Beside works albums, articles" in found.text
+    assert "Albums, folders, articles and profiles 2" in found.text
+    assert "original file; each is copied when it is first asked for" in found.text
+    assert told["kept"]["beside_documents"] == ["albums", "articles"]
+    assert told["kept"]["files_fetched"] == "on-demand"
+    assert told["now"]["beside_documents"] == {"live": 1, "suspect": 1, "stale": 0, "sealed": 0, "doomed": 0}
+    assert "Never told" not in found.text
 
 
 async def test_T16_programs_get_the_same_as_json(shown, client):
