@@ -152,7 +152,9 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "verdict": standing.verdict.headline,
         "grounds": list(standing.verdict.grounds),
         "incidents": [incident_json(incident) for incident in standing.whole.incidents],
+        "incidents_over": [incident_json(incident) for incident in standing.whole.past],
         "petitions": standing.whole.petitions,
+        "requests": standing.whole.requests,
         "slack_seconds": seconds(health.slack),
         "oldest_lease_age_seconds": seconds(health.oldest_age),
         "overdue_documents": health.overdue,
@@ -174,6 +176,16 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "ledger": None
         if head is None
         else {"entries": head.sequence, "at": session.instant_text(head.at), "hash": head.hash},
+        "webhooks": [
+            {
+                "webhook_id": str(told.webhook.webhook_id),
+                "state": told.webhook.state.value,
+                "owed_changes": told.debt.changes,
+                "owed_since": session.instant_text(told.debt.oldest_at),
+                "trouble": None if told.webhook.trouble is None else told.webhook.trouble.value,
+            }
+            for told in standing.whole.webhooks
+        ],
         "plan": {
             "pages": found.pages,
             "requests_per_day": round(found.requests_per_day, 1),
@@ -216,6 +228,7 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
             "being removed",
             _counts({_STAGES[stage.value]: number for stage, number in figures.open_removals.items()}) or "nothing",
         ),
+        *_asked(standing),
         *_sealed(health),
         *_tripwires(health),
         ("gone for good", session.counted(figures.tombstones, "document")),
@@ -236,6 +249,8 @@ def _facts(standing: _Standing) -> "list[tuple[str, str | Text]]":
         ),
         ("requests left", _budget(standing)),
         ("jobs", _jobs(standing)),
+        *_webhooks(standing),
+        *_over(standing),
         ("ledger", "not begun" if head is None else f"{head.sequence:,} entries; head {head.hash[:16]}"),
     ]
 
@@ -260,6 +275,33 @@ def _needs(standing: _Standing) -> "list[tuple[str, str | Text]]":
         for incident in standing.whole.incidents
     ]
     return [("needs you", Text("\n".join(told), style="yellow"))] if told else []
+
+
+def _asked(standing: _Standing) -> "list[tuple[str, str | Text]]":
+    requests, petitions = standing.whole.requests, standing.whole.petitions
+    told = [f"{session.counted(requests, 'request')} not complied with in full yet"] if requests else []
+    told += [f"{session.counted(petitions, 'petition')} not decided: ipsync removal queue"] if petitions else []
+    return [("owners ask", _lines(told))] if told else []
+
+
+def _webhooks(standing: _Standing) -> "list[tuple[str, str | Text]]":
+    from ipsync.jobs.verdict import webhook_words
+
+    now = standing.health.at
+    told = [f"{one.webhook.webhook_id}: {webhook_words(one, now)}" for one in standing.whole.webhooks]
+    return [("webhooks", _lines(told))] if told else []
+
+
+def _over(standing: _Standing) -> "list[tuple[str, str | Text]]":
+    """Incidents that ended lately."""
+    from ipsync.policy.notices import incident_headline
+
+    told = [
+        f"{incident_headline(incident)} (ended {session.ago(incident.resolved_at, standing.health.at)})"
+        for incident in standing.whole.past
+        if incident.resolved_at is not None
+    ]
+    return [("lately over", _lines(told))] if told else []
 
 
 def _lines(lines: "Iterable[str]") -> "Text":

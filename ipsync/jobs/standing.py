@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ipsync.jobs.health import Health, read_health
+from ipsync.jobs.webhooks import Told, read_told
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.incidents import FAILURES_MOST, Incident
@@ -61,6 +62,7 @@ class Standing:
         head: of the ledger, or None while it has not begun.
         petitions: how many wait for the operator.
         requests: of owners, those of which something is still held.
+        webhooks: all there are, with what they are owed.
     """
 
     health: Health
@@ -70,6 +72,7 @@ class Standing:
     head: LedgerHead | None
     petitions: int
     requests: int
+    webhooks: Sequence[Told] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ def _read(view: View, health: Health) -> Standing:
         head=view.ledger_head(),
         petitions=view.waiting_petitions(),
         requests=len(view.removal_requests(open_only=True)),
+        webhooks=read_told(view),
     )
 
 

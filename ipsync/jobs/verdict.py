@@ -8,11 +8,14 @@ from enum import StrEnum
 
 from ipsync.jobs.health import Health
 from ipsync.jobs.standing import Standing
+from ipsync.jobs.webhooks import Told
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.incidents import Condition
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.notices import clock_text, incident_headline, span
+from ipsync.policy.webhooks import WebhookState
+from ipsync.policy.wording import counted
 
 _DANGER = frozenset({Condition.SLACK_SHORT, Condition.SLACK_CRITICAL})
 _ERASERS = ("purge", "expiry")
@@ -109,6 +112,21 @@ def _of_job(health: Health, job: str) -> str:
         well = "never" if run.succeeded_at is None else f"last {ago(run.succeeded_at, health.at)}"
         return f"{what} FAILED {ago(run.finished_at, health.at)} ({run.failure}); it went well {well}."
     return f"{what} went well {ago(run.finished_at, health.at)}."
+
+
+def webhook_words(told: Told, now: Instant) -> str:
+    """What one webhook is owed, since when, and why; neither its address nor anything of it."""
+    webhook, debt = told.webhook, told.debt
+    if webhook.state is WebhookState.ENDED:
+        return "ended: its receiver wants nothing more"
+    taken = "never took anything" if webhook.delivered_at is None else f"took the last {ago(webhook.delivered_at, now)}"
+    if not debt.changes:
+        return f"owed nothing; {taken}"
+    since = "" if debt.oldest_at is None else f", the oldest of {ago(debt.oldest_at, now)}"
+    trouble = (
+        "" if webhook.trouble is None else f"; {webhook.trouble.value}, {counted(webhook.attempts, 'time')} in a row"
+    )
+    return f"owed {counted(debt.changes, 'change')}{since}; {taken}{trouble}"
 
 
 def ago(instant: Instant, now: Instant) -> str:

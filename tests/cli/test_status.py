@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ipsync.catalog import open_catalog
 from ipsync.policy.incidents import Condition, Incident
 from ipsync.policy.instants import SECOND
+from ipsync.policy.webhooks import Webhook, WebhookState
 from ipsync.process import OneProcessLock
 from tests.fakes.command_line import Outcome, Terminal
 from tests.fakes.site import SiteMirror, age, change_rows, empty_mirror
@@ -62,15 +64,25 @@ def test_what_needs_a_person_is_told_as_on_the_page(on: On, mirror: SiteMirror) 
     state_key = bytes.fromhex(mirror.env["IPSYNC_STATE_KEY"])
     catalog = open_catalog("sqlite:///ipsync.db", mirror.folder, state_key, inline=True)
     low = Incident(Condition.DISK_LOW, "store", 1_200_000_000, 1_795_000_000 * SECOND)
-    catalog.write_now(lambda tx: tx.put_incident(low))
+    over = replace(low, condition=Condition.JOB_FAILING, subject="sync", resolved_at=low.opened_at + SECOND)
+    hook = Webhook(0, "https://hooks.example.org/canary", "whsec_canary", WebhookState.ACTIVE, low.opened_at)
+    catalog.write_now(lambda tx: [tx.put_incident(low), tx.put_incident(over), tx.add_webhook(hook)])
     catalog.close_now()
 
     shown = on(mirror, "status")
 
     assert shown.code == 0
+    assert re.search(r"webhooks +1: owed [\d,]+ changes?, the oldest of .* ago; never took anything\n", shown.out)
+    assert "canary" not in shown.out
+    assert re.search(r"lately over +The job sync keeps failing \(ended .*\)\n", shown.out)
     assert "Yes; one thing needs you: the disk of the copies is nearly full: 1 GB left." in shown.out
     assert "1: The disk of the copies is nearly full: 1 GB left" in shown.out
-    assert json.loads(on(mirror, "status", "--json").out)["incidents"][0]["condition"] == "disk-low"
+    told = json.loads(on(mirror, "status", "--json").out)
+    assert told["incidents"][0]["condition"] == "disk-low"
+    assert [incident["condition"] for incident in told["incidents_over"]] == ["job-failing"]
+    assert [(hook["webhook_id"], hook["state"], hook["trouble"]) for hook in told["webhooks"]] == [
+        ("1", "active", None)
+    ]
 
 
 @pytest.mark.parametrize(("holder", "told"), [("ipsync run", "the daemon"), ("ipsync sync", "`ipsync sync`")])

@@ -14,6 +14,7 @@ from ipsync.policy.documents import DocumentState
 from ipsync.policy.incidents import Condition, Incident
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
 from ipsync.policy.requests import Ending, RequestScope, Subject
+from ipsync.policy.webhooks import Trouble, Webhook, WebhookState
 from ipsync.ports.catalog import JobRun
 from tests.web.wall import Browser, Seen, Wall
 
@@ -194,6 +195,20 @@ async def test_jobs_that_fail_come_first(wall: Wall, operator: Browser) -> None:
     await wall.works.base.catalog.write(lambda tx: tx.put_job_run(run))
     page = await operator.get("/status")
     assert re.search(r"Jobs media failed \S+ s ago \(StoreFull\); went well 60 min ago", page.words)
+
+
+async def test_what_webhooks_are_owed_is_told_without_their_address(wall: Wall, operator: Browser) -> None:
+    catalog, now = wall.works.base.catalog, wall.works.base.clock.now()
+    webhook = Webhook(0, "https://hooks.example.org/canary", "whsec_canary", WebhookState.ACTIVE, now)
+    failed = webhook.failed(Trouble.UNREACHABLE, now, 24 * HOUR)
+    await catalog.write(lambda tx: [tx.add_webhook(failed), tx.add_webhook(replace(webhook, state=WebhookState.ENDED))])
+    page = await operator.get("/status")
+    owed = (
+        r"1 owed [\d,]+ changes?, the oldest of .* ago; never took anything; it could not be reached, 1 time in a row"
+    )
+    assert re.search(f"Webhooks {owed} 2 ended: its receiver wants nothing more", page.words)
+    assert "canary" not in page.text
+    assert "hooks.example" not in page.text
 
 
 async def test_F33_what_members_call_themselves_stays_text(wall: Wall, operator: Browser) -> None:

@@ -17,6 +17,7 @@ from ipsync.policy.requests import (
     parse_document,
     parse_words,
 )
+from ipsync.policy.wording import counted
 from ipsync.telemetry import Event, get_log
 from ipsync.web.failures import not_found
 from ipsync.web.forms import read_form
@@ -112,10 +113,6 @@ def _what(subject: Subject) -> str:
     return f"everything of account {subject.subject_id}"
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 async def receipt(request: web.Request, _session: Session) -> web.StreamResponse:
     """`GET /status/removals/{request}`: how it went."""
     number = int(request.match_info["request"])
@@ -140,7 +137,7 @@ async def receipt(request: web.Request, _session: Session) -> web.StreamResponse
             ("Hidden", clock_text(found.hidden_at)),
             ("Law wants it gone by", clock_text(found.erase_by)),
             ("Gone", clock_text(found.gone_at) if found.gone_at is not None else "not yet"),
-            ("Held then", f"{_counted(found.held.documents, 'document')}, {_counted(found.held.files, 'file')}"),
+            ("Held then", f"{counted(found.held.documents, 'document')}, {counted(found.held.files, 'file')}"),
             ("Stands", "yes: it is not mirrored again" if found.stands else "no, it was ended"),
             ("Contact", words.contact if words is not None and words.contact else "none kept"),
             ("Note", words.note if words is not None and words.note else "none kept"),

@@ -6,7 +6,7 @@ from typing import Any
 from ipsync.ipernity.gate import GateSnapshot
 from ipsync.jobs.drill_watch import DrillNews
 from ipsync.jobs.standing import Member
-from ipsync.jobs.verdict import ago, verdict
+from ipsync.jobs.verdict import ago, verdict, webhook_words
 from ipsync.policy.accounts import MEANINGS, AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.incidents import Condition, Incident
@@ -69,6 +69,10 @@ def status_values(sight: Sight) -> dict[str, Any]:
         "members": [member_row(member, sight.at) for member in standing.members[:MEMBERS_SHOWN]],
         "more_members": max(0, len(standing.members) - MEMBERS_SHOWN),
         "number_of_members": len(standing.members),
+        "webhooks": [
+            (told.webhook.webhook_id, webhook_words(told, sight.at), told.webhook.attempts > 0)
+            for told in standing.webhooks
+        ],
         "jobs": [_job(run, sight.at) for run in _failed_first(health.job_runs.values())],
         "head": standing.head,
         "head_at": clock_text(standing.head.at) if standing.head is not None else "",
