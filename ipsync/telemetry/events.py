@@ -134,7 +134,11 @@ class Event(StrEnum):
     WEB_FAILED = "web.failed", "a request could not be answered because of an error of ours"
     WEB_UNAUTHORIZED = "web.unauthorized", "too many requests came with a wrong token"
     WEB_AUTHORIZATION_ENDED = "web.authorization-ended", "somebody came back from ipernity's page and was not let in"
-    WEB_REFUSED = "web.refused", "what a browser sent was refused: forged, too old, too large, or under another name"
+    WEB_REFUSED = (
+        "web.refused",
+        "something was refused: forged, too old, too large, under another name, without the right",
+    )
+    MEMBER_SIGNED_IN = "member.signed-in", "a member showed at ipernity who they are"
     OPERATOR_SIGNED_IN = "operator.signed-in", "somebody signed in with the admin token"
     OPERATOR_ACTED = "operator.acted", "the operator had something done from the status page"
     WEB_CUT = "web.cut", "a connection was cut: too slow, or what it carried may not be shown any more"

@@ -123,6 +123,8 @@ async def _take(request: web.Request, jobs: WebJobs, flow: Session, frob: str) -
         await _admit(jobs, account_id)
     else:
         account_id = (await jobs.accounts.recognize(frob)).account_id
+        # Not who: nobody is watched coming and going (T22).
+        _log.info(Event.MEMBER_SIGNED_IN, "A member signed in through ipernity.")
         jobs.nudge("grants")
     answer = see_other(request, BACK.get(flow.notes.get("back", ""), "/me"))
     sessions.replace(request, answer, sessions.new("member", str(account_id)))

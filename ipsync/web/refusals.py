@@ -1,4 +1,4 @@
-"""What browsers are refused, told to the log: the kind of it, once a minute for each, and nothing of what they sent."""
+"""What browsers and programs are refused, told to the log: its kind, once a minute, and nothing of what they sent."""
 
 from aiohttp import web
 
@@ -10,7 +10,10 @@ from ipsync.web.failures import WebFailure
 _log = get_log(__name__)
 
 _TOLD = frozenset(
-    {"another-host", "another-site", "bad-form", "not-a-form", "stale-form", "too-large", "too-many", "too-slow"}
+    {
+        *("another-host", "another-site", "bad-form", "not-a-form", "stale-form", "too-large", "too-many", "too-slow"),
+        *("scope-missing", "wrong-admin-token"),
+    }
 )
 
 
@@ -32,7 +35,7 @@ class Refusals:
             return
         self._quiet_until[failure.code] = now + MINUTE
         self._untold[failure.code] = 0
-        _log.warning(Event.WEB_REFUSED, "What a browser sent was refused.", kind=failure.code, times=count)
+        _log.warning(Event.WEB_REFUSED, "Something that was asked for was refused.", kind=failure.code, times=count)
 
 
 REFUSALS = web.AppKey("REFUSALS", Refusals)

@@ -91,7 +91,10 @@ def test_two_runs_make_different_secrets(cli: Cli, tmp_path: Path) -> None:
         assert cli("init", *OPTIONS, "--directory", tmp_path / name, env=GIVEN).code == 0
 
     for secret in ("state_key", "admin_token"):
-        assert (tmp_path / "a/secrets" / secret).read_text() != (tmp_path / "b/secrets" / secret).read_text()
+        made = [(tmp_path / folder / "secrets" / secret).read_text().strip() for folder in ("a", "b")]
+        assert made[0] != made[1]
+        # 256 random bits: 64 hexadecimal digits, or 43 letters of 6 bits.
+        assert {len(text) for text in made} == {64 if secret == "state_key" else 43}
 
 
 def test_it_refuses_to_overwrite(cli: Cli, tmp_path: Path) -> None:

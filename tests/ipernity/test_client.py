@@ -8,6 +8,7 @@ import logging
 import ssl
 import time
 import traceback
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -387,6 +388,31 @@ async def test_F21_only_a_valid_certificate_is_talked_to(
                 await asking.post("test.hello", {"auth_token": TOKEN})
             assert server.requests == []
         await asking.close()
+
+
+async def test_F21_an_outdated_version_of_tls_is_not_talked(tmp_path: Path) -> None:
+    theirs, ours = certificate(tmp_path, name="127.0.0.1")
+    _outdate(theirs)
+    async with listening(Server(plain(EMPTY)), theirs) as server:
+        asking = Transport(server.url, AGENT, 5, ours)
+        with pytest.raises(Later, match="no connection"):
+            await asking.post("test.hello", {"auth_token": TOKEN})
+        assert server.requests == []
+        await asking.close()
+        # It is the version alone: who still talks it is answered.
+        _outdate(ours)
+        asking = Transport(server.url, AGENT, 5, ours)
+        assert await asking.post("test.hello", {}) == EMPTY
+        await asking.close()
+    # Where a test gives no context of its own, Python's is used.
+    assert ssl.create_default_context().minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def _outdate(context: ssl.SSLContext) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
 
 
 async def test_F21_there_is_no_falling_back_to_plain_http(server: Server) -> None:

@@ -270,6 +270,15 @@ async def test_text_of_any_language_survives(world, client):
     assert json.loads(answer.body)["owner"]["name"] == "Żółć 🐟"
 
 
+@pytest.mark.parametrize("words", ["'); DROP TABLE document; --", '" OR ""="', "%' --", ":document_id ? $1 @x"])
+async def test_words_are_no_statements(world, client, words):
+    await world.account(name=words)
+    await world.document(5, title=words)
+    found = (await client.get("/v1/documents")).json()["documents"]
+    assert [(entry["title"], entry["owner"]["name"]) for entry in found] == [(words, words)]
+    assert (await client.get("/v1/documents?account=8")).json()["documents"] == []
+
+
 async def test_posted_long_ago(world, client):
     await world.account()
     await world.document(5, posted_at=None)

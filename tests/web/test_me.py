@@ -56,6 +56,14 @@ async def test_a_member_signs_in_through_ipernity_and_out(wall):
     assert "Sign in through ipernity" in (await browser.get("/me")).words
 
 
+async def test_T22_signing_in_is_logged_and_not_who(wall, caplog):
+    caplog.set_level("INFO")
+    await wall.signed_in()
+    told = [record.getMessage() for record in caplog.records]
+    assert "A member signed in through ipernity." in told
+    assert str(wall.id_of(0)) not in "".join(told)
+
+
 async def test_signing_in_again_ends_the_session_before(wall):
     browser = await wall.signed_in()
     kept = browser.cookies()["ipsync-member"]

@@ -36,6 +36,14 @@ async def test_a_token_opens_its_scopes_and_nothing_else(shown, client, tokens):
     assert (await ask(client, "/v1/documents/999", viewer)).status == 403  # what there is, is not told either
 
 
+async def test_what_a_token_may_not_open_is_told_to_the_log_once_a_minute(shown, client, tokens, caplog):
+    _, viewer = await tokens.create("viewer", {TokenScope.MEDIA}, None, None)
+    for _ in range(3):
+        assert (await ask(client, "/v1/documents/5", viewer)).status == 403
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["Something that was asked for was refused."]
+
+
 async def test_a_revoked_token_opens_nothing_from_that_moment_on(shown, client, tokens):
     made, text = await tokens.create("reader", EVERYTHING, None, None)
     for _ in range(3):

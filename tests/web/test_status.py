@@ -131,6 +131,7 @@ async def test_who_signs_in_is_logged_and_who_guesses_too(wall: Wall, caplog: py
         await browser.press("/removals", "/status/sign-in", token="wrong")
     told = [record.getMessage() for record in caplog.records]
     assert "Somebody signed in with the admin token." in told
+    assert told.count("Something that was asked for was refused.") == 1
     assert "Too many wrong tokens; more are not looked at for a while." in told
 
 

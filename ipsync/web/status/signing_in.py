@@ -17,6 +17,7 @@ from ipsync.web.forms import read_form
 from ipsync.web.pages import TEMPLATES, form_page, see_other
 from ipsync.web.parts import PARTS
 from ipsync.web.place import PLACE
+from ipsync.web.refusals import REFUSALS
 from ipsync.web.sessions import SESSIONS, Session
 
 _log = get_log(__name__)
@@ -86,6 +87,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     token = form.get("token")
     if len(token) > _LONGEST_TOKEN or not request.app[ADMIN].matches(token):
         guesses.failed(address)
+        request.app[REFUSALS].note(WebFailure(403, "wrong-admin-token", "This is not the admin token."))
         return _form(request, "This is not the admin token.", 403)
     guesses.succeeded(address)
     sessions = request.app[SESSIONS]
