@@ -20,7 +20,7 @@ from ipsync.web import api_schemas
 from ipsync.web.answers import tagged
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.authentication import CALLER, Caller
-from ipsync.web.credit import member_link
+from ipsync.web.credit import credited_name, member_link
 from ipsync.web.documents import CURSORS
 from ipsync.web.failures import not_found
 from ipsync.web.parts import PARTS
@@ -138,7 +138,7 @@ def _told(standing: _Standing, site_url: str) -> dict[str, Any]:
     number = str(account.account_id)
     return {
         "account_id": number,
-        "name": (account.username or account.realname or number) if is_served else number,
+        "name": credited_name(account) if is_served else number,
         "link": member_link(account.account_id, site_url),
         "state": account.state.value,
         "meaning": MEANINGS[account.state],

@@ -20,15 +20,12 @@ from ipsync.web.headers import protect
 _log = get_log(__name__)
 
 
-def _busy() -> bytes:
+def _busy(*, is_encrypted: bool) -> bytes:
     """Write what is said to whom there is no room for: before any request of theirs is read."""
     headers = {"Content-Length": "0", "Retry-After": "5", "Connection": "close"}
-    protect(headers)
+    protect(headers, is_encrypted=is_encrypted)
     lines = ("HTTP/1.1 503 Service Unavailable", *(f"{name}: {value}" for name, value in headers.items()), "", "")
     return "\r\n".join(lines).encode()
-
-
-_BUSY = _busy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,16 @@ class Limits:
 class Connections:
     """All open connections, looked over every moment."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, is_encrypted: bool = False) -> None:
+        """Have none open yet.
+
+        Args:
+            limits: what each may cost.
+            is_encrypted: whether members reach us by https; what is answered here says so too.
+        """
         self.limits = limits
+        self.is_encrypted = is_encrypted
+        self.busy = _busy(is_encrypted=is_encrypted)
         self._open: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -123,7 +128,7 @@ class Connection(RequestHandler):
         """Take part in the limits, or say that there is no room."""
         line = cast("asyncio.Transport", transport)
         if not self._connections.admit(self):
-            line.write(_BUSY)
+            line.write(self._connections.busy)
             line.close()
             return
         self._line = line
@@ -177,7 +182,7 @@ class Connection(RequestHandler):
         else:
             failure = WebFailure(status, "bad-request", "The request is not well formed.")
         answer = failure_answer(failure)
-        protect(answer.headers)
+        protect(answer.headers, is_encrypted=self._connections.is_encrypted)
         answer.force_close()
         self._count(failure.status)
         return answer

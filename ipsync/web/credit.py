@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
+from ipsync.policy.accounts import Account
 from ipsync.policy.documents import Document
 from ipsync.policy.entries import Entry, EntryKind, entry_of, is_entry
 from ipsync.policy.licenses import LICENSES
@@ -19,8 +20,13 @@ _LONGEST_IN_HEADER = 100
 def owner(held: Held, site_url: str) -> dict[str, Any]:
     """Give whom to credit."""
     account_id = held.document.account_id
-    name = "" if held.account is None else held.account.username or held.account.realname
-    return {"user_id": str(account_id), "name": name or str(account_id), "link": member_link(account_id, site_url)}
+    name = str(account_id) if held.account is None else credited_name(held.account)
+    return {"user_id": str(account_id), "name": name, "link": member_link(account_id, site_url)}
+
+
+def credited_name(account: Account) -> str:
+    """Give a member's name as they wrote it; where none is held, their number."""
+    return account.username or account.realname or str(account.account_id)
 
 
 def license_of(document: Document) -> dict[str, Any]:
@@ -66,12 +72,22 @@ def member_link(account_id: int, site_url: str) -> str:
     return f"{site_url}/home/{account_id}"
 
 
+def entry_link_header(entry: Entry, name: str, site_url: str) -> str:
+    """Give the value of `Link` for an album, a folder, an article or a profile: page, author. They bear no license."""
+    page = f'<{entry_link(entry, site_url)}>; rel="canonical"'
+    return page if entry.kind is EntryKind.PROFILE else f"{page}, {_author(entry.account_id, name, site_url)}"
+
+
+def _author(account_id: int, name: str, site_url: str) -> str:
+    shown = quote(name[:_LONGEST_IN_HEADER], safe="", errors="replace")
+    return f"<{member_link(account_id, site_url)}>; rel=\"author\"; title*=UTF-8''{shown}"
+
+
 def link_header(held: Held, site_url: str) -> str:
     """Give the value of `Link` for a document or a file of it: license, page, author (of a long name the beginning)."""
     credit = owner(held, site_url)
-    name = quote(credit["name"][:_LONGEST_IN_HEADER], safe="", errors="replace")
     return (
         f'<{license_of(held.document)["link"]}>; rel="license", '
         f'<{document_link(held.document, site_url)}>; rel="canonical", '
-        f"<{credit['link']}>; rel=\"author\"; title*=UTF-8''{name}"
+        f"{_author(held.document.account_id, credit['name'], site_url)}"
     )

@@ -21,7 +21,7 @@ from ipsync.web.answers import tagged
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.api_schemas import NOT_SHOWN
 from ipsync.web.authentication import CALLER
-from ipsync.web.credit import entry_link, member_link
+from ipsync.web.credit import credited_name, entry_link, entry_link_header, member_link
 from ipsync.web.documents import CURSORS, SHOWCASE, summary
 from ipsync.web.entry_showing import Contents, ShownEntry, read_contents, read_entries, read_entry
 from ipsync.web.failures import not_found
@@ -112,7 +112,7 @@ async def _show(request: web.Request, kind: EntryKind) -> web.StreamResponse:
         ]
     if kind is EntryKind.ARTICLE:
         answer["text"] = shown.entry.content.text
-    link = f'<{entry_link(shown.entry, parts.site_url)}>; rel="canonical"'
+    link = entry_link_header(shown.entry, credited_name(shown.account), parts.site_url)
     return tagged(request, answer, {"Link": link})
 
 
@@ -134,7 +134,7 @@ async def show_profile(request: web.Request) -> web.StreamResponse:
         or not rules.lease.holds(shown.entry.verified_at, now)
     ):
         raise not_found()
-    link = f'<{entry_link(shown.entry, parts.site_url)}>; rel="canonical"'
+    link = entry_link_header(shown.entry, credited_name(shown.account), parts.site_url)
     return tagged(request, told_entry(shown, rules.lease, parts.site_url), {"Link": link})
 
 
@@ -170,7 +170,7 @@ def told_entry(shown: ShownEntry, lease: Lease, site_url: str) -> dict[str, Any]
         "title": entry.title,
         "owner": {
             "user_id": str(account_id),
-            "name": account.username or account.realname or str(account_id),
+            "name": credited_name(account),
             "link": member_link(account_id, site_url),
         },
         "link": entry_link(entry, site_url),
@@ -219,7 +219,7 @@ def _endpoints() -> Iterator[Endpoint]:
                 200: Reply(
                     f"The {name}.",
                     name.capitalize(),
-                    headers={"ETag": "of these bytes", "Link": "its page at ipernity"},
+                    headers={"ETag": "of these bytes", "Link": "its page at ipernity, its author"},
                 ),
                 304: Reply("It is still the same.", content_type=""),
                 400: Reply("A parameter is unknown or wrong.", "Error"),

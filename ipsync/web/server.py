@@ -10,6 +10,7 @@ from ipsync.web.app import build_app
 from ipsync.web.authentication import Authenticator
 from ipsync.web.connections import Connection, Connections, Limits
 from ipsync.web.parts import WebParts
+from ipsync.web.place import PLACE
 from ipsync.web.status.live import LIVE
 from ipsync.web.streams import STREAMS
 
@@ -39,7 +40,7 @@ class WebServer:
         self._parts = parts
         self._app = build_app(parts, authenticator)
         self._limits = limits or Limits()
-        self._connections = Connections(self._limits)
+        self._connections = Connections(self._limits, is_encrypted=self._app[PLACE].is_encrypted)
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
 

@@ -185,6 +185,22 @@ async def test_F33_a_malformed_request_is_answered_without_repeating_it(shown, c
     assert b"Server: ipsync" in head
 
 
+async def test_https_is_promised_in_answers_to_nobody_too(shown):
+    promise = b"Strict-Transport-Security: max-age=31536000"
+    async with serving(shown, Limits(connections=1), public_url="https://mirror.example.org") as client:
+        async with line(client):
+            await eventually(lambda: client.server.connections == 1)
+            async with line(client) as crowded:
+                found = await received(crowded)
+                assert found.startswith(b"HTTP/1.1 503 ")
+                assert promise in found
+        await eventually(lambda: client.server.connections == 0)
+        async with line(client, b"canary\r\n\r\n") as malformed:
+            found = await received(malformed)
+            assert b" 400 " in found.partition(b"\r\n")[0]
+            assert promise in found
+
+
 async def test_requests_in_one_go_are_answered_in_order(shown, client):
     health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     last = health.replace(b"Host: x", b"Host: x\r\nConnection: close")

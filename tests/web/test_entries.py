@@ -38,7 +38,10 @@ async def test_each_kind_has_the_shape_of_the_contract(shown, client):
     assert (await client.get("/v1/articles")).json() == {"articles": [article]} | more
     one = await client.get("/v1/articles/72")
     assert one.json() == article | {"text": "Words & <b>", "documents": document} | more
-    assert one.headers["Link"] == '<https://www.ipernity.com/blog/7/72>; rel="canonical"'
+    assert one.headers["Link"] == (
+        '<https://www.ipernity.com/blog/7/72>; rel="canonical", '
+        "<https://www.ipernity.com/home/7>; rel=\"author\"; title*=UTF-8''anna"
+    )
 
 
 async def test_T06_an_album_tells_nothing_of_what_it_hides(shown, client):

@@ -12,6 +12,8 @@ import pytest
 from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.requests import Requests
 from ipsync.jobs.tombstones import Tombstones
+from ipsync.policy.documents import DocumentState
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import HOUR, MINUTE
 from ipsync.policy.petitions import Outcome, Petition
 from ipsync.store.tombstones import TombstoneFile
@@ -142,6 +144,30 @@ async def test_T11_what_nobody_decides_is_told_as_complied_with(visitor: Visitor
     await visitor.petitions.decline((await visitor.petition()).petition_id)
     assert "Declined by the operator" in (await visitor.get(declined))[1].text
     assert "signing in through ipernity" in (await visitor.get(declined))[1].text
+
+
+async def test_T11_albums_and_articles_are_asked_for_by_their_links(visitor: Visitor) -> None:
+    world = visitor.world
+    for kind, number in ((EntryKind.ALBUM, 70), (EntryKind.ARTICLE, 71)):
+        await world.entry(kind, number, title="Zebra")
+
+    async def hidden() -> set[int]:
+        held = await world.catalog.read(lambda view: [one for kind in EntryKind for one in view.entries_of(kind, 9)])
+        return {entry.entry_id for entry in held if entry.state is DocumentState.DOOMED}
+
+    _, page, path = await visitor.ask("https://www.ipernity.com/album/7/70")
+    assert "Waiting for the operator" in page.text
+    assert "Album 70" in page.text
+    assert "Zebra" not in page.text
+    assert await hidden() == set()
+    world.clock.jump(20 * HOUR + MINUTE)
+    await visitor.petitions.run()
+    assert "Hidden, and being erased" in (await visitor.get(path))[1].text
+    assert await hidden() == {70}
+    visitor.sign_in(7)
+    _, page, _ = await visitor.ask("https://www.ipernity.com/blog/7/71")
+    assert "Hidden, and being erased" in page.text
+    assert await hidden() == {70, 71}
 
 
 @pytest.mark.parametrize(
