@@ -128,6 +128,7 @@ class Oracle:
         self._refused: list[tuple[Instant, Instant]] = []
         self._woke_at: Instant = NEVER
         self._refusals = 0
+        self._refusals_in_copy = 0
         self.lease_now: Callable[[], Instant] = lambda: self.machine.now
         self.found: Broken | None = None
         self.line.on_sent = self.sent
@@ -275,10 +276,12 @@ class Oracle:
         """The operator copied the database: what it knows now may come back."""
         self._settle()
         self._copy = dict(self._known_at)
+        self._refusals_in_copy = self._refusals
 
     def put_back(self) -> None:
         """The operator put the copy back: nobody knows what was answered since, and counts of requests are old."""
         self._known_at = self._copy
+        self._refusals = min(self._refusals, self._refusals_in_copy)  # pauses grow anew from what the copy knows
         self.excuse(2 * HOUR)
         self.counts_are_lost()
 
