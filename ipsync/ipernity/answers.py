@@ -25,6 +25,7 @@ from ipsync.policy.documents import (
 )
 from ipsync.policy.instants import SECOND, Instant
 from ipsync.policy.listings import DOCUMENTS_PER_PAGE
+from ipsync.policy.plain_text import LONGEST_TEXT
 from ipsync.ports.source import Granted, ListingPage, Profile, Seen
 
 _MEDIA = {media.value: media for media in Media}
@@ -34,6 +35,7 @@ _NO_DATE = ("", "0", "0000-00-00 00:00:00")
 LONGEST_LINE = 1000
 """Characters that are kept of a title or a name; fifty of them go into one answer of ours, and into one message."""
 
+_MOST_TAGS = 1000
 _is_md5 = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
@@ -125,13 +127,13 @@ def seen(answer: wire.DocAnswer, *, account_id: int, document_id: int, sent_at: 
     shown = {str(file.label): file for file in _shown(doc.thumbs)}
     files = [_file(label, shown[label]) for label in THUMBNAIL_LABELS if label in shown]
     tags = [] if doc.tags is None else many(doc.tags.tag)
-    words = [tag.keyword or tag.title or "" for tag in tags if tag.type == "keyword"]
+    words = [(tag.keyword or tag.title or "")[:LONGEST_LINE] for tag in tags[:_MOST_TAGS] if tag.type == "keyword"]
     return Seen(
         document_id=document_id,
         owner_id=owner_id,
         sent_at=sent_at,
         facts=_facts(doc, visibility_of(doc.visibility)),
-        details=Details(doc.description or "", tuple(dict.fromkeys(word for word in words if word))),
+        details=Details((doc.description or "")[:LONGEST_TEXT], tuple(dict.fromkeys(word for word in words if word))),
         files=(*files, *_large_files(doc)),
     )
 

@@ -13,7 +13,7 @@ from ipsync.jobs.webhooks import Told, read_told
 from ipsync.policy.accounts import Account, AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.incidents import FAILURES_MOST, Incident
-from ipsync.policy.instants import Duration, Instant
+from ipsync.policy.instants import DAY, HOUR, MINUTE, Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.ledger import LedgerHead
 from ipsync.ports.catalog import AccountFigures, Catalog, View
@@ -24,6 +24,9 @@ PAST_SHOWN = 5
 
 PARTS = 48
 """Bars of the histogram of ages over one window: half an hour each of 24 h."""
+
+WINDOWS: Mapping[str, Duration] = {"minute": MINUTE, "hour": HOUR, "day": DAY}
+"""The windows of the budget that are told of; what is left of a second is over before it is read."""
 
 _TROUBLED = frozenset({AccountState.WAITING, AccountState.DOUBTED, AccountState.LOST, AccountState.CLOSED})
 
@@ -100,6 +103,11 @@ class Band:
     end: Duration | None
     number: int
     words: str
+
+
+def planned_requests(health: Health) -> dict[str, float]:
+    """How many requests the leases are planned to need, by window of the budget."""
+    return {window: health.plan.requests_per_hour * length / HOUR for window, length in WINDOWS.items()}
 
 
 def age_bands(ages: Ages, lease: Lease) -> list[Band]:

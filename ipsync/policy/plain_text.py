@@ -8,7 +8,7 @@ import html
 import re
 
 LONGEST_TEXT = 200_000
-"""Characters of an article that are kept."""
+"""Characters of an article, or of a description, that are kept."""
 
 _LONGEST_SOURCE = 400_000
 _MOST_DOCUMENTS = 200

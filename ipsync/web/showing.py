@@ -22,6 +22,8 @@ from ipsync.web.failures import WebFailure, gone, not_found
 _SCANNED_PER_ROUND = 200
 _ROUNDS = 25
 _KEPT_MOST = 2000
+_LONGEST_KEPT = 20_000
+"""Documents kept in memory for a moment, and characters of a description with which one is kept: 40 MB in all."""
 
 Stamp = Callable[[], int | None]
 """Gives a number that changes with every commit to the catalog, at once; None when it cannot."""
@@ -185,7 +187,11 @@ class Showcase:
             return
         if stamp is not None and stamp == self._kept_at and len(self._kept) + len(found) <= _KEPT_MOST:
             # Read after that stamp was taken: while it stands, this stands.
-            self._kept.update(found)
+            self._kept.update(
+                (number, held)
+                for number, held in found.items()
+                if len(held.document.details.description) <= _LONGEST_KEPT
+            )
         for document_id, waiter in asked.items():
             if not waiter.done():
                 waiter.set_result(found.get(document_id))

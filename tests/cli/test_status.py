@@ -32,6 +32,9 @@ def test_people_see_the_law_first(on: On, mirror: SiteMirror) -> None:
     assert f"documents       {number} served" in lines
     assert f"leases by age   {number} less than 10 h ago (shown)" in lines
     assert "being removed   nothing" in lines
+    assert re.search(
+        r"requests left +[\d,]+ of [\d,]+ this minute \(\d+ planned\), .* today \(\d+ planned\)", shown.out
+    )
     assert "never more than 100 a second" in shown.out
 
 
@@ -43,6 +46,7 @@ def test_scripts_read_the_same(on: On, mirror: SiteMirror) -> None:
     assert status["accounts"] == {"active": 2}
     assert status["documents"]["live"] == len(mirror.site.permitted(0) | mirror.site.permitted(1))
     assert set(status["budget"]["windows"]) == {"second", "minute", "hour", "day"}
+    assert status["budget"]["windows"]["day"]["planned"] > status["budget"]["windows"]["hour"]["planned"] > 0
     assert status["slack_seconds"] > 80_000
     assert status["verdict"] == "Yes: nothing is held longer than it may be."
     assert len(status["grounds"]) >= 2

@@ -408,7 +408,14 @@ def test_F33_a_title_of_a_megabyte_is_cut_and_spoils_nothing() -> None:
     for words in ("x" * 1_000_000, "\u202e🌅" * 500_000):
         found = read_list(raw(page(doc(7, title=words), doc(8, title="Evening"))))
         assert [shown.facts.title for shown in found.documents] == [words[:1000], "Evening"]
-        assert read_doc(raw(full_doc(title=words))).facts.title == words[:1000]
+        tags = {
+            "tag": [{"tag_id": "1", "type": "keyword", "keyword": f"{place}{words[:1000]}"} for place in range(1200)]
+        }
+        whole = read_doc(raw(full_doc(title=words, description=words, tags=tags)))
+        assert whole.facts.title == words[:1000]
+        assert whole.details.description == words[:200_000]
+        assert {len(tag) for tag in whole.details.tags} == {1000}
+        assert len(whole.details.tags) == 1000
 
 
 @pytest.mark.parametrize(

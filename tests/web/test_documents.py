@@ -10,6 +10,7 @@ from ipsync.policy.documents import Details, DocumentState, Media, RenditionStat
 from ipsync.policy.instants import DAY, HOUR, SECOND
 from ipsync.policy.permission import Agreement, KeyUse
 from ipsync.ports.store import ContentKey
+from ipsync.web.documents import SHOWCASE
 from tests.web.conftest import JPEG, RULES, START
 
 
@@ -277,6 +278,16 @@ async def test_words_are_no_statements(world, client, words):
     found = (await client.get("/v1/documents")).json()["documents"]
     assert [(entry["title"], entry["owner"]["name"]) for entry in found] == [(words, words)]
     assert (await client.get("/v1/documents?account=8")).json()["documents"] == []
+
+
+async def test_what_is_long_is_told_and_not_kept_in_memory(world, client):
+    await world.account()
+    kept = client.server._app[SHOWCASE]._kept
+    for number, words in ((5, "x" * 20_000), (6, "x" * 20_001)):
+        await world.document(number, details=Details(words), details_at=START)
+        for _ in range(2):
+            assert (await client.get(f"/v1/documents/{number}")).json()["description"] == words
+        assert (number in kept) is (number == 5)
 
 
 async def test_posted_long_ago(world, client):

@@ -5,12 +5,12 @@ from typing import Any
 
 from ipsync.ipernity.gate import GateSnapshot
 from ipsync.jobs.drill_watch import DrillNews
-from ipsync.jobs.standing import Member
+from ipsync.jobs.standing import Member, planned_requests
 from ipsync.jobs.verdict import ago, verdict, webhook_words
 from ipsync.policy.accounts import MEANINGS, AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.incidents import Condition, Incident
-from ipsync.policy.instants import DAY, HOUR, MINUTE, Duration, Instant, rfc3339
+from ipsync.policy.instants import Instant, rfc3339
 from ipsync.policy.lease import Lease
 from ipsync.policy.notices import advice, clock_text, incident_headline, span
 from ipsync.policy.removals import Stage
@@ -28,11 +28,7 @@ _STAGES = {
     Stage.INTENDED: "being erased",
     Stage.ERASED: "erased but for the database's log",
 }
-_WINDOWS: dict[str, tuple[str, Duration]] = {
-    "minute": ("a minute", MINUTE),
-    "hour": ("an hour", HOUR),
-    "day": ("a day", DAY),
-}
+_WINDOWS = {"minute": "a minute", "hour": "an hour", "day": "a day"}
 _DRILL = {"shared": "still shown", "hidden": "hidden", "confirmed": "to be erased", "erased": "erased", "gone": "gone"}
 
 
@@ -108,14 +104,12 @@ def _is_of_account(incident: Incident) -> bool:
 
 def _windows(sight: Sight) -> list[dict[str, Any]]:
     rows = []
-    per_hour = sight.standing.health.plan.requests_per_hour
-    for name, (words, length) in _WINDOWS.items():
+    for name, planned in planned_requests(sight.standing.health).items():
         allowance = sight.budget.allowances.get(name)
         if allowance is not None:
-            planned = per_hour * length / HOUR
             rows.append(
                 {
-                    "words": words,
+                    "words": _WINDOWS[name],
                     "limit": allowance.limit,
                     "spent": allowance.limit - allowance.remaining,
                     "left": allowance.remaining,
