@@ -42,6 +42,16 @@ async def test_what_needs_no_token_says_so_and_everything_else_names_its_scope(w
             assert scope in set(TokenScope)
 
 
+async def test_T20_every_list_of_the_api_ends_at_fifty(world, client):
+    lists = [endpoint for endpoint in API if "limit" in {parameter.name for parameter in endpoint.parameters}]
+    assert {"/v1/documents", "/v1/albums", "/v1/albums/{album_id}", "/v1/changes"} <= {entry.path for entry in lists}
+    for endpoint in lists:
+        assert [entry.schema["maximum"] for entry in endpoint.parameters if entry.name == "limit"] == [50]
+        if "{" not in endpoint.path:
+            assert (await client.get(f"{endpoint.path}?limit=51")).json()["error"]["code"] == "bad-limit"
+            assert (await client.get(f"{endpoint.path}?limit=50")).status == 200
+
+
 async def test_each_operation_has_a_name_a_summary_and_its_failures(described):
     operations = {path: item["get"] for path, item in described["paths"].items()}
     assert len({operation["operationId"] for operation in operations.values()}) == len(operations)
