@@ -247,6 +247,8 @@ class Daemon:
     def _damaged(self, key: ContentKey) -> None:
         """A stored file is not what was stored: have it erased and fetched anew."""
         _log.error(Event.STORE_DAMAGED, "A stored file is damaged; it is fetched anew.", document_id=key.document_id)
+        if self._works is not None:
+            self._works.orphans.doubt(key)
         self._nudge("orphans")
 
     def _nudge(self, job: str) -> None:

@@ -17,6 +17,7 @@ from ipsync.telemetry import Event, get_log
 _log = get_log(__name__)
 
 _BATCH = 500
+_DOUBTED_MOST = 10_000
 
 
 @dataclass(slots=True)
@@ -48,6 +49,12 @@ class Orphans:
         self._catalog = catalog
         self._store = store
         self._store_lock = store_lock
+        self._doubted: set[ContentKey] = set()
+
+    def doubt(self, key: ContentKey) -> None:
+        """Have the next run compare this file's digest: who was to serve it found it is not what was stored (F5)."""
+        if len(self._doubted) < _DOUBTED_MOST:
+            self._doubted.add(key)
 
     async def run(self, doubted_since: Instant | None = None) -> OrphansReport:
         """Walk the store, then the catalog. What cannot be mended does not hold up the rest.
@@ -57,10 +64,12 @@ class Orphans:
                 nobody knows whether they reached the disk; None where there is no doubt.
         """
         report = OrphansReport()
+        doubt = _Doubt(doubted_since, frozenset(self._doubted))
         await self._find_orphans(report)
         cursor: int | None = 0
         while cursor is not None:
-            cursor = await self._find_lost(cursor, report, doubted_since)
+            cursor = await self._find_lost(cursor, report, doubt)
+        self._doubted -= doubt.keys
         if report.orphans or report.lost or report.failed:
             _log.warning(
                 Event.STORE_ORPHAN,
@@ -90,17 +99,29 @@ class Orphans:
             report.failed += failed
             report.orphans += 0 if failed else len(orphans)
 
-    async def _find_lost(self, cursor: int, report: OrphansReport, doubted_since: Instant | None) -> int | None:
+    async def _find_lost(self, cursor: int, report: OrphansReport, doubt: "_Doubt") -> int | None:
         """Look at the files of the next documents. Returns where to go on, or None at the end."""
         async with self._store_lock:
             following, stored = await self._catalog.read(partial(_stored_after, cursor=cursor))
-            lost = await asyncio.to_thread(_missing, self._store, stored, doubted_since)
+            lost = await asyncio.to_thread(_missing, self._store, stored, doubt)
             if lost:
                 await self._catalog.write(partial(_want_again, keys=lost))
                 # What lies there is not what was stored, or cannot be read: it goes before another comes.
                 report.failed += await asyncio.to_thread(_erase, self._store, list(lost))
         report.lost += len(lost)
         return following
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Which files are read whole and their digests compared: those stored `since` an instant, and these `keys`."""
+
+    since: Instant | None
+    keys: frozenset[ContentKey]
+
+    def covers(self, rendition: Rendition) -> bool:
+        is_recent = self.since is not None and (rendition.stored_at or 0) >= self.since
+        return is_recent or key_of(rendition) in self.keys
 
 
 def _take(walk: Iterator[ContentKey | Path]) -> list[ContentKey | Path]:
@@ -133,17 +154,16 @@ def _stored_after(view: View, cursor: int) -> tuple[int | None, list[Rendition]]
     return documents[-1].document_id if documents else None, [entry for files in held.values() for entry in files]
 
 
-def _missing(store: ContentStore, stored: list[Rendition], doubted_since: Instant | None) -> list[ContentKey]:
-    return [key_of(entry) for entry in stored if not _is_there(store, entry, doubted_since)]
+def _missing(store: ContentStore, stored: list[Rendition], doubt: _Doubt) -> list[ContentKey]:
+    return [key_of(entry) for entry in stored if not _is_there(store, entry, doubt)]
 
 
-def _is_there(store: ContentStore, rendition: Rendition, doubted_since: Instant | None) -> bool:
+def _is_there(store: ContentStore, rendition: Rendition, doubt: _Doubt) -> bool:
     key = key_of(rendition)
-    is_doubted = doubted_since is not None and (rendition.stored_at or 0) >= doubted_since
     try:
         if store.stored_bytes(key) != rendition.size_bytes:
             return False
-        return not is_doubted or store.digest(key) == rendition.digest
+        return not doubt.covers(rendition) or store.digest(key) == rendition.digest
     except StoreFailure:
         return False  # what cannot be read is not served either (F4); a link in its place is no file of ours (F30)
 

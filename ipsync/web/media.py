@@ -156,12 +156,12 @@ async def _fetch(held: Held, name: str, fetch: Callable[[ContentKey], Awaitable[
 
 
 async def _opened(request: web.Request, held: Held, rendition: Rendition, span: Span) -> Opened:
-    """Open the file; one that is missing or of another size is not served, and its damage is told."""
+    """Open the file; one that is missing or not what was stored is not served, and its damage is told."""
     parts = request.app[PARTS]
     name = rendition.file.rendition
     key = ContentKey(held.document.account_id, held.document.document_id, name)
     try:
-        return await request.app[OPENER].open(key, rendition.size_bytes, span)
+        return await request.app[OPENER].open(key, rendition.size_bytes, rendition.digest or b"", span)
     except (NotStored, Damaged):
         # An erasure or a new version may have come between reading the catalog and opening the file.
         _, current, _ = await _shown(request, held.document.document_id, name)

@@ -1,8 +1,8 @@
-"""Opening a stored file: the size it must have, or not at all; small ones are read and closed at once (F5, F23).
+"""Opening a stored file: what was stored, or not at all; small ones are read and closed at once (F5, F23).
 
-The first opening of a file waits for the disk, in a thread. What was opened a moment ago lies in
-memory almost surely: it is read without a thread, and where it is not in memory after all, the
-kernel says so instead of waiting.
+The first opening of a file waits for the disk, in a thread, and compares its digest. What was opened a moment ago
+lies in memory almost surely: it is read without a thread, and where it is not in memory after all, the kernel says so
+instead of waiting; then a small file is compared again, since its bytes come from the disk again.
 """
 
 import asyncio
@@ -43,32 +43,49 @@ class Opener:
 
     def __init__(self, store: ContentStore) -> None:
         self._store = store
-        # Files opened lately, by key: nothing but their names is kept.
-        self._lately: set[ContentKey] = set()
+        # Files opened lately, by key and digest: nothing but their names is kept.
+        self._lately: set[tuple[ContentKey, bytes]] = set()
 
-    async def open(self, key: ContentKey, size_bytes: int, span: Span) -> Opened:
+    async def open(self, key: ContentKey, size_bytes: int, digest: bytes, span: Span) -> Opened:
         """Open a part of a file.
 
         Args:
             key: which file.
             size_bytes: how large it was when it was stored.
+            digest: what its bytes came to then.
             span: the part that will be sent.
 
         Raises:
             NotStored: there is no such file.
-            Damaged: it has another size, or cannot be read.
+            Damaged: it has another size or digest, or cannot be read.
         """
-        if key in self._lately and span.count <= IN_ONE_PIECE_BYTES:
+        mark = (key, digest)
+        if mark in self._lately and span.count <= IN_ONE_PIECE_BYTES:
             try:
                 return _open(self._store, key, size_bytes, span, wait=False)
             except BlockingIOError:
-                self._lately.discard(key)
-        loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(None, lambda: _open(self._store, key, size_bytes, span, wait=True))
+                self._lately.discard(mark)
+        is_compared = mark in self._lately
+        opened = await asyncio.get_running_loop().run_in_executor(
+            None, lambda: _open_from_disk(self._store, key, size_bytes, span, None if is_compared else digest)
+        )
         if len(self._lately) >= _REMEMBERED:
             self._lately.clear()
-        self._lately.add(key)
+        self._lately.add(mark)
         return opened
+
+
+def _open_from_disk(store: ContentStore, key: ContentKey, size_bytes: int, span: Span, digest: bytes | None) -> Opened:
+    """Open a part of a file, and compare the whole with `digest` unless that is None."""
+    opened = _open(store, key, size_bytes, span, wait=True)
+    try:
+        is_sound = digest is None or store.digest(key) == digest
+    except StoreFailure:
+        is_sound = False
+    if not is_sound:
+        opened.close()
+        raise Damaged
+    return opened
 
 
 def _open(store: ContentStore, key: ContentKey, size_bytes: int, span: Span, *, wait: bool) -> Opened:

@@ -60,6 +60,22 @@ async def test_where_all_is_well_nothing_happens(house: Household) -> None:
     assert len(house.served_files()) == 1200
 
 
+async def test_F5_a_file_that_its_reader_found_damaged_is_erased_and_fetched_anew(bad: Household) -> None:
+    mine = await bad.member(7, 2)
+    await bad.mirror()
+    damaged, beside = (ContentKey(7, number, "240") for number in mine)
+    for key in (damaged, beside):
+        content = disk(bad).files[key]
+        disk(bad).files[key] = content[:-1] + bytes([content[-1] ^ 1])
+    # Of the right size, it is found by who reads it, not by who counts.
+    assert (await bad.orphans()).lost == 0
+    bad._orphans.doubt(damaged)
+    assert (await bad.orphans()).lost == 1
+    assert damaged not in bad.keys_on_disk()
+    assert (await bad.fetch()).files == 1
+    assert (await bad.orphans()).lost == 0
+
+
 async def test_I5_a_file_without_a_row_is_erased(bad: Household) -> None:
     mine = await bad.member(7, 1)
     await bad.mirror()

@@ -16,6 +16,7 @@ from ipsync.policy.documents import DocumentState, RenditionState
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
 from ipsync.ports.store import ContentKey
 from ipsync.web.documents import SHOWCASE
+from ipsync.web.opening import IN_ONE_PIECE_BYTES
 from ipsync.web.parts import no_stamp
 from tests.fakes.store import MemoryStore
 from tests.web.conftest import ADMIN, JPEG, START, eventually, serving
@@ -207,6 +208,19 @@ async def test_F5_a_file_of_another_size_is_not_served_and_its_damage_is_told(sh
         assert answer.status == 404
         assert JPEG[:100] not in answer.body
     assert shown.damaged == [ContentKey(7, 5, "240")] * 2
+
+
+@pytest.mark.parametrize("size", [len(JPEG), 3 * IN_ONE_PIECE_BYTES])
+async def test_F5_a_file_of_which_one_bit_flipped_is_not_served(shown, client, size):
+    content = JPEG + bytes(size - len(JPEG))
+    shown.store.erase_files([ContentKey(7, 5, "240")])
+    await shown.file(5, content=content)
+    path_of(shown).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    for headers in ({}, {"Range": "bytes=0-9"}):
+        assert (await client.get("/media/5/240", **headers)).status == 404
+    assert shown.damaged == [ContentKey(7, 5, "240")] * 2
+    path_of(shown).write_bytes(content)
+    assert (await client.get("/media/5/240")).body == content
 
 
 async def test_F5_a_missing_file_is_told(shown, client):
