@@ -76,7 +76,8 @@ class Sessions:
         self._key = key
         self._clock = clock
         self._place = place
-        self._ended: dict[str, Instant] = {}
+        # By kind: who floods one that anybody can have makes room in no other.
+        self._ended: dict[Kind, dict[str, Instant]] = {kind: {} for kind in LASTS}
         self._all_ended: dict[tuple[Kind, str], Instant] = {}
 
     def new(self, kind: Kind, subject: str = "", notes: Mapping[str, str] | None = None) -> Session:
@@ -110,7 +111,7 @@ class Sessions:
         if not text or len(text) > _LONGEST_COOKIE:
             return None
         session = self._parse(text, kind)
-        if session is None or session.expires_at <= self._clock.now() or session.session_id in self._ended:
+        if session is None or session.expires_at <= self._clock.now() or session.session_id in self._ended[kind]:
             return None
         all_ended_at = self._all_ended.get((kind, session.subject))
         if all_ended_at is not None and session.expires_at - LASTS[kind] <= all_ended_at:
@@ -119,15 +120,15 @@ class Sessions:
 
     def end(self, session: Session) -> bool:
         """End a session for good, whoever still holds its cookie. Returns False when it was ended before."""
-        now = self._clock.now()
-        if session.session_id in self._ended:
+        now, ended = self._clock.now(), self._ended[session.kind]
+        if session.session_id in ended:
             return False
-        if len(self._ended) >= _ENDED_MOST:
-            self._ended = {known: until for known, until in self._ended.items() if until > now}
-        while len(self._ended) >= _ENDED_MOST:
+        if len(ended) >= _ENDED_MOST:
+            ended = self._ended[session.kind] = {known: until for known, until in ended.items() if until > now}
+        while len(ended) >= _ENDED_MOST:
             # The oldest were begun first and end first.
-            del self._ended[next(iter(self._ended))]
-        self._ended[session.session_id] = session.expires_at
+            del ended[next(iter(ended))]
+        ended[session.session_id] = session.expires_at
         return True
 
     def end_all(self, kind: Kind, subject: str) -> None:
