@@ -317,6 +317,21 @@ async def test_T04_while_the_key_awaits_validation_only_this_machine_is_answered
         assert [float(limit) for limit in limits] == [300.0]
 
 
+async def test_F5_a_file_in_which_a_bit_flips_is_hidden_and_fetched_anew(mirror: SiteMirror) -> None:
+    file = next(path for path in mirror.files() if path.name == "240")
+    whole = file.read_bytes()
+    path = f"/media/{file.parent.name}/240"
+    token = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    async with daemon_here(mirror) as here:
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert (await here.get(path, **token))[0] == 404
+
+        async def again() -> bool:
+            return await here.get(path, **token) == (200, whole)
+
+        await until(again, "what ipernity has is served again")
+
+
 # The boot gate
 
 
