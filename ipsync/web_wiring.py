@@ -63,6 +63,7 @@ def web_parts(
         stamp=base.stamp,
         site_url=site_of(settings.api.authorize_url),
         public_url=settings.web.public_url,
+        front_servers=settings.web.front_servers,
         accel=accel_of(settings),
         on_demand=lambda key: works().on_demand.fetch(key),
         jobs=lambda: _web_jobs(works(), nudge),

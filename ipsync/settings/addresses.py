@@ -75,6 +75,23 @@ def read_page_url(value: object) -> str:
     return read_url(value).rstrip("/")
 
 
+def read_networks(value: object) -> tuple[str, ...]:
+    """Read IP addresses and networks, each as its network; none that holds half the world."""
+    remedy = 'write addresses or networks such as "172.18.0.1" or "172.18.0.0/16"'
+    if not isinstance(value, list):
+        raise Unfit(f"is {shown(value)}, which is not a list of addresses", remedy)
+    networks: list[str] = []
+    for entry in value:
+        try:
+            network = ipaddress.ip_network(entry if isinstance(entry, str) else "")
+        except ValueError:
+            raise Unfit(f"holds {shown(entry)}, which is no address and no network", remedy) from None
+        if network.prefixlen < 8:
+            raise Unfit(f"holds {shown(entry)}, which would believe half the world", remedy)
+        networks.append(str(network))
+    return tuple(dict.fromkeys(networks))
+
+
 def read_accel_prefix(value: object) -> str:
     """Read a path that begins and ends with a slash and needs no quoting; "" for the default."""
     if not isinstance(value, str) or (value and not _PREFIX.fullmatch(value)):

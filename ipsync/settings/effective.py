@@ -178,6 +178,8 @@ RESTART_SETTINGS = (
     "database.url",
     "store.url",
     "web.listen",
+    "web.public_url",
+    "web.front_servers",
     "web.accel",
     "web.accel_prefix",
     "api.authorize_url",

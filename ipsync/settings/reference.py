@@ -27,6 +27,7 @@ EXAMPLES: dict[str, Any] = {
     "agreements.reference": "contract of 2026-11-02, folder 7",
     "agreements.until": date(2027, 12, 31),
     "web.public_url": "https://mirror.example.org",
+    "web.front_servers": ["172.18.0.1"],
     "web.accel_prefix": "/_content/",
     "notify.smtp_host": "mail.example.org",
     "notify.smtp_user": "ipsync",

@@ -26,6 +26,13 @@ class Web(Section):
         default="",
         description="the address that members and applications use, https; ipernity leads members back to it",
     )
+    front_servers: Annotated[
+        tuple[str, ...], BeforeValidator(addresses.read_networks), units.Unit("list of addresses or networks", list)
+    ] = Field(
+        default=(),
+        description="servers in front whose word is taken for which visitor they stand (X-Forwarded-For), so that each "
+        "visitor is counted alone; one on this machine needs no entry",
+    )
 
     accel: Annotated[str, BeforeValidator(units.word({word: word for word in ACCEL_HEADERS})), units.WORD] = Field(
         default=NO_ACCEL,

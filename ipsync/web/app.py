@@ -80,7 +80,7 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
         raise ValueError("no public pages without a privacy policy: set operator.privacy_policy")
     app = web.Application(middlewares=[_gate], client_max_size=1)
     app[PARTS] = parts
-    app[PLACE] = Place(parts.public_url)
+    app[PLACE] = Place(parts.public_url, parts.front_servers)
     app[SESSIONS] = Sessions(parts.cookie_key, parts.clock, app[PLACE])
     app[REFUSALS] = Refusals(parts.clock)
     app[THROTTLES] = Throttles(parts.clock)

@@ -85,6 +85,7 @@ class WebParts:
         admin_token: opens `/v1` and `/media`; "" opens nothing.
         site_url: where members' pages are, without a slash at the end.
         public_url: under which members reach us, without a slash at the end; "" while only this machine does.
+        front_servers: addresses and networks of servers in front, beside those on this machine.
         cookie_key: signs the cookies of sessions; random, so that all of them end with the process, those that were
             signed out and kept by somebody too.
         jobs: gives what can be had done, in force now; None where pages only show.
@@ -106,6 +107,7 @@ class WebParts:
     stamp: Callable[[], int | None] = no_stamp
     site_url: str = "https://www.ipernity.com"
     public_url: str = ""
+    front_servers: tuple[str, ...] = ()
     cookie_key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(32))
     jobs: Callable[[], WebJobs] | None = None
     accel: Accel | None = None

@@ -24,9 +24,12 @@ class Place:
 
     Attributes:
         public_url: as members know it, without a slash at the end; "" while only this machine knows it.
+        front_servers: addresses and networks of servers in front that are believed whom they stand for, beside this
+            machine's own.
     """
 
     public_url: str = ""
+    front_servers: tuple[str, ...] = ()
 
     @property
     def is_encrypted(self) -> bool:
@@ -73,11 +76,11 @@ class Place:
     def visitor(self, request: web.Request) -> str:
         """Give the address to count a visitor by; of IPv6 the network, since each has many addresses.
 
-        A front server on this machine tells whom it stands for; it alone is believed.
+        A front server on this machine, or one that is configured, tells whom it stands for; nobody else is believed.
         """
         peer = request.remote or ""
         told = request.headers.getall("X-Forwarded-For", [])
-        if self.public_url and told and is_loopback(peer):
+        if self.public_url and told and (is_loopback(peer) or self._is_in_front(peer)):
             peer = told[-1].rpartition(",")[2].strip()
         try:
             known = ipaddress.ip_address(peer.partition("%")[0])
@@ -86,6 +89,16 @@ class Place:
         if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped is None:
             return str(ipaddress.ip_network((known, _IPV6_PREFIX), strict=False))
         return str(known)
+
+    def _is_in_front(self, peer: str) -> bool:
+        if not self.front_servers:
+            return False
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        address = (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
+        return any(address in ipaddress.ip_network(known) for known in self.front_servers)
 
     def _hosts(self, request: web.Request) -> set[str]:
         names = list(self._names(request))

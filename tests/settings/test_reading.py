@@ -106,6 +106,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         [web]
         listen = "[::1]:0"
         public_url = "https://wall.example.org/mirror/"
+        front_servers = ["172.18.0.1", "fd00::/64", "172.18.0.1/32"]
         """,
     )
 
@@ -121,6 +122,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert settings.store.path == Path("/srv/copies")
     assert (settings.web.host, settings.web.port, settings.web.is_loopback) == ("::1", 0, True)
     assert settings.web.public_url == "https://wall.example.org/mirror"
+    assert settings.web.front_servers == ("172.18.0.1/32", "fd00::/64")
 
 
 def test_a_simulator_on_this_machine_needs_one_line(tmp_path: Path) -> None:
@@ -349,6 +351,10 @@ def test_a_key_outside_its_section_is_led_home(tmp_path: Path) -> None:
         ('[web]\nlisten = "0.0.0.0:8480"', "web.public_url"),
         ('[web]\nlisten = "0.0.0.0:8480"\npublic_url = "http://127.0.0.1/"', "web.public_url"),
         ('[web]\npublic_url = "http://wall.example.org"', "web.public_url"),
+        ('[web]\nfront_servers = "172.18.0.1"', "web.front_servers"),
+        ('[web]\nfront_servers = ["front.example.org"]', "web.front_servers"),
+        ('[web]\nfront_servers = ["172.18.0.1/16"]', "web.front_servers"),
+        ('[web]\nfront_servers = ["0.0.0.0/0"]', "web.front_servers"),
         ('[log]\nlevel = "INFO"', "log.level"),
         ('[log]\nformat = "text"', "log.format"),
         ('[secrets]\napi_key_file = ""', "secrets.api_key_file"),

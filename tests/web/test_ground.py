@@ -7,6 +7,7 @@ import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -380,8 +381,27 @@ def test_a_flood_from_many_addresses_is_bounded():
     ],
 )
 def test_a_front_server_of_this_machine_is_believed_whom_it_stands_for(public_url, peer, forwarded, counted):
-    request = SimpleNamespace(remote=peer, headers=SimpleNamespace(getall=lambda _name, _default: forwarded))
-    assert Place(public_url).visitor(request) == counted
+    assert Place(public_url).visitor(asking(peer, forwarded)) == counted
+
+
+def asking(peer: str, forwarded: list[str]) -> Any:
+    return SimpleNamespace(remote=peer, headers=SimpleNamespace(getall=lambda _name, _default: forwarded))
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        ("172.18.0.1", "192.0.2.7"),
+        ("::ffff:172.18.0.1", "192.0.2.7"),
+        ("172.18.0.2", "172.18.0.2"),
+        ("fd00::5", "192.0.2.7"),
+        ("127.0.0.1", "192.0.2.7"),
+    ],
+)
+def test_front_servers_elsewhere_are_believed_when_they_are_configured(peer, counted):
+    place = Place(HTTPS, ("172.18.0.1/32", "fd00::/64"))
+    assert place.visitor(asking(peer, ["203.0.113.1, 192.0.2.7"])) == counted
+    assert Place("", ("172.18.0.1/32",)).visitor(asking("172.18.0.1", ["192.0.2.7"])) == "172.18.0.1"
 
 
 # What pages may do
