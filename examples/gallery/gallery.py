@@ -109,8 +109,8 @@ MIRROR = web.AppKey("MIRROR", Mirror)
 async def page(request: web.Request) -> web.Response:
     figures = "".join(
         f'<figure><a href="{escape(kept["link"])}"><img src="/picture/{kept["document_id"]}" alt=""></a>'
-        f'<figcaption>{escape(kept["title"])}<br>by <a href="{escape(kept["owner"]["link"])}">'
-        f'{escape(kept["owner"]["name"])}</a>, <a rel="license" href="{escape(kept["license"]["link"])}">'
+        f'<figcaption><bdi>{escape(kept["title"])}</bdi><br>by <a href="{escape(kept["owner"]["link"])}"><bdi>'
+        f'{escape(kept["owner"]["name"])}</bdi></a>, <a rel="license" href="{escape(kept["license"]["link"])}">'
         f"{escape(kept['license']['name'])}</a></figcaption></figure>"
         for kept in request.app[MIRROR].showable()
     )
