@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ipsync.policy.accounts import SERVED_STATES, Account
-from ipsync.policy.documents import Document, DocumentState, Rendition, RenditionState, Tombstone
+from ipsync.policy.documents import Details, Document, DocumentState, Rendition, RenditionState, Tombstone
 from ipsync.policy.instants import Instant
 from ipsync.policy.lease import may_serve
 from ipsync.policy.permission import bar
@@ -22,8 +22,8 @@ from ipsync.web.failures import WebFailure, gone, not_found
 _SCANNED_PER_ROUND = 200
 _ROUNDS = 25
 _KEPT_MOST = 2000
-_LONGEST_KEPT = 20_000
-"""Documents kept in memory for a moment, and characters of a description with which one is kept: 40 MB in all."""
+_LONGEST_KEPT = 4000
+"""Documents kept in memory for a moment, and characters of description and tags of one that is: 32 MB at most."""
 
 Stamp = Callable[[], int | None]
 """Gives a number that changes with every commit to the catalog, at once; None when it cannot."""
@@ -187,14 +187,14 @@ class Showcase:
             return
         if stamp is not None and stamp == self._kept_at and len(self._kept) + len(found) <= _KEPT_MOST:
             # Read after that stamp was taken: while it stands, this stands.
-            self._kept.update(
-                (number, held)
-                for number, held in found.items()
-                if len(held.document.details.description) <= _LONGEST_KEPT
-            )
+            self._kept.update((number, held) for number, held in found.items() if _is_light(held.document.details))
         for document_id, waiter in asked.items():
             if not waiter.done():
                 waiter.set_result(found.get(document_id))
+
+
+def _is_light(details: Details) -> bool:
+    return len(details.description) + sum(map(len, details.tags)) <= _LONGEST_KEPT
 
 
 async def why_missing(showcase: Showcase, document_id: int, account_id: int | None) -> WebFailure:
