@@ -67,6 +67,19 @@ def test_only_the_clocks_read_the_time(graph: grimp.ImportGraph) -> None:
     assert {name for name in readers if not name.startswith("ipsync.simulator")} == {"ipsync.clock"}
 
 
+def test_no_text_becomes_code(graph: grimp.ImportGraph) -> None:
+    """Nothing is evaluated, unpickled or given to a shell, whoever wrote it."""
+    assert not graph.modules & {"pickle", "marshal", "shelve", "code", "codeop", "pty", "runpy"}
+    forbidden = re.compile(
+        r"(?<![\w.])(?:eval|exec|compile|__import__)\(|shell=True|subprocess_shell|os\.(?:system|popen)\("
+    )
+    sources = list((ROOT / "ipsync").rglob("*.py"))
+    assert len(sources) > 200
+    assert [path.name for path in sources if forbidden.search(path.read_text(encoding="utf-8"))] == []
+    assert forbidden.search("made = eval(words)")
+    assert forbidden.search("run(line, shell=True)")
+
+
 def test_every_library_has_its_room(graph: grimp.ImportGraph) -> None:
     rooms = {library for section in _contracts().values() for library in section.get("protected_modules", "").split()}
     assert _foreign(graph, graph.find_descendants("ipsync")) == rooms
