@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.documents.reading import named_tests, read
+from tests.documents.reading import ROOT, name_of, named_paths, named_tests, read
 
 STATES = ("met", "in part", "not met", "n/a")
 
@@ -80,3 +80,13 @@ def test_what_is_met_names_a_test_or_what_is_written_down() -> None:
             assert len(proof) > 15, number
         if state == "in part":
             assert re.sub(r"`[^`]+`|\[[^]]+]\([^)]+\)|[; ]", "", proof), f"{number} does not say what is missing"
+
+
+def test_the_list_of_keys_names_every_place_that_hashes_signs_or_seals() -> None:
+    """11.1.2: what is new in the sources must come into the list, and what is gone must leave it."""
+    used = re.compile(r"\b(?:hashlib|hmac)\.|\bblake3\(|\b(?:HKDF|AESGCM|Ed25519PrivateKey)\b")
+    sources = [path for path in (ROOT / "ipsync").rglob("*.py") if "simulator" not in path.parts]
+    places = {name_of(path) for path in sources if used.search(path.read_text(encoding="utf-8"))}
+    assert len(places) > 15
+    section = _TEXT[_TEXT.index("### Keys\n") : _TEXT.index("### Connections\n")]
+    assert named_paths(section) == places
