@@ -19,8 +19,10 @@ from ipsync.policy.accounts import Account
 from ipsync.ports.catalog import CatalogFailure
 from ipsync.ports.source import AccountClosed, FrobUnused, Later, Malformed, QuotaReached, SourceFailure
 from ipsync.telemetry import Event, get_log
+from ipsync.web.failures import WebFailure
 from ipsync.web.pages import page_answer, see_other
 from ipsync.web.parts import PARTS, WebJobs
+from ipsync.web.refusals import REFUSALS
 from ipsync.web.sessions import SESSIONS, Session
 from ipsync.web.strangers import short_title
 from ipsync.web.throttle import THROTTLES
@@ -100,6 +102,8 @@ async def come_back(request: web.Request) -> web.StreamResponse:
     request.app[THROTTLES].admit(request, "callback", per_address=30, in_all=600)
     flow = sessions.read(request, "flow")
     if parts.jobs is None or flow is None or not sessions.end(flow):
+        # Forged, over, used before, or begun in another browser: the log need not know which.
+        request.app[REFUSALS].note(WebFailure(403, "stale-authorization", "No authorization is under way here."))
         return _end(request, "stale")
     frobs = request.query.getall("frob", [])
     if len(frobs) != 1 or not _FROB.fullmatch(frobs[0]):

@@ -50,14 +50,16 @@ class Limits:
 class Connections:
     """All open connections, looked over every moment."""
 
-    def __init__(self, limits: Limits, *, is_encrypted: bool = False) -> None:
+    def __init__(self, limits: Limits, note: Callable[[WebFailure], None], *, is_encrypted: bool = False) -> None:
         """Have none open yet.
 
         Args:
             limits: what each may cost.
+            note: told of what could not even be read.
             is_encrypted: whether members reach us by https; what is answered here says so too.
         """
         self.limits = limits
+        self.note = note
         self.is_encrypted = is_encrypted
         self.busy = _busy(is_encrypted=is_encrypted)
         self._open: set[Connection] = set()
@@ -181,6 +183,7 @@ class Connection(RequestHandler):
             failure = WebFailure(500, "internal", "Something of ours failed.")
         else:
             failure = WebFailure(status, "bad-request", "The request is not well formed.")
+            self._connections.note(failure)
         answer = failure_answer(failure)
         protect(answer.headers, is_encrypted=self._connections.is_encrypted)
         answer.force_close()

@@ -12,7 +12,7 @@ _log = get_log(__name__)
 _TOLD = frozenset(
     {
         *("another-host", "another-site", "bad-form", "not-a-form", "stale-form", "too-large", "too-many", "too-slow"),
-        *("scope-missing", "wrong-admin-token"),
+        *("scope-missing", "wrong-admin-token", "stale-authorization", "bad-request"),
     }
 )
 

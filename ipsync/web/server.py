@@ -11,6 +11,7 @@ from ipsync.web.authentication import Authenticator
 from ipsync.web.connections import Connection, Connections, Limits
 from ipsync.web.parts import WebParts
 from ipsync.web.place import PLACE
+from ipsync.web.refusals import REFUSALS
 from ipsync.web.status.live import LIVE
 from ipsync.web.streams import STREAMS
 
@@ -40,7 +41,9 @@ class WebServer:
         self._parts = parts
         self._app = build_app(parts, authenticator)
         self._limits = limits or Limits()
-        self._connections = Connections(self._limits, is_encrypted=self._app[PLACE].is_encrypted)
+        self._connections = Connections(
+            self._limits, self._app[REFUSALS].note, is_encrypted=self._app[PLACE].is_encrypted
+        )
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
 

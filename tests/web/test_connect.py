@@ -221,7 +221,10 @@ async def test_F35_no_log_and_no_page_holds_a_frob_or_a_token(new_wall):
     assert events.count("account.added") == 1
     assert [record["reason"] for record in records if record["event"] == "web.authorization-ended"] == ["spent"]
     # A flood of one kind is one line.
-    assert [record["kind"] for record in records if record["event"] == "web.refused"] == ["stale-form"]
+    assert [record["kind"] for record in records if record["event"] == "web.refused"] == [
+        "stale-authorization",
+        "stale-form",
+    ]
     frob = back.partition("frob=")[2]
     number = new_wall.id_of(0)
     grant = await new_wall.works.base.catalog.read(lambda view: view.grant(number))

@@ -1,6 +1,8 @@
 """Slow, silent, many and malformed: none of them keeps others out, and stopping is orderly (F23)."""
 
 import asyncio
+import io
+import json
 import re
 import resource
 import socket
@@ -10,6 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ipsync.policy.accounts import AccountState
+from ipsync.telemetry import configure_logging
 from ipsync.web import Limits, WebServer
 from tests.web.conftest import ADMIN, JPEG, eventually, serving
 
@@ -183,6 +186,20 @@ async def test_F33_a_malformed_request_is_answered_without_repeating_it(shown, c
     assert b"canary" not in found
     assert b"Content-Security-Policy: default-src 'none'" in head
     assert b"Server: ipsync" in head
+
+
+async def test_what_cannot_be_read_is_one_line_a_minute_without_a_word_of_it(shown, client):
+    log = io.StringIO()
+    undo = configure_logging("info", "json", (), log)
+    try:
+        for _ in range(3):
+            async with line(client, b"canary\r\n\r\n") as plain:
+                await received(plain)
+    finally:
+        undo()
+    records = [json.loads(text) for text in log.getvalue().splitlines()]
+    assert [record["kind"] for record in records if record["event"] == "web.refused"] == ["bad-request"]
+    assert "canary" not in log.getvalue()
 
 
 async def test_https_is_promised_in_answers_to_nobody_too(shown):
