@@ -17,6 +17,7 @@ from ipsync.web.answers import json_answer
 from ipsync.web.api import Endpoint, Parameter, Reply, Schema, Where
 from ipsync.web.api_schemas import DOCUMENTS, ID, INSTANT, maybe, record
 from ipsync.web.authentication import CALLER, admit
+from ipsync.web.credit import LICENSES_TOLD, licenses_header, linked
 from ipsync.web.documents import CURSORS
 from ipsync.web.failures import WebFailure
 from ipsync.web.reading import LIMIT, PAGE_LIMIT, query_of, read_limit
@@ -62,13 +63,15 @@ async def _page(request: web.Request, after: Place | None, limit: int, *, is_emp
             {"changes": [], "next_cursor": teller.cursor(after), "more": False, "told_until": None},
         )
     told = await teller.tell(after, limit)
+    values = [change.value for change in told.changes if caller.may_see(change.account_id)]
     return json_answer(
         {
-            "changes": [change.value for change in told.changes if caller.may_see(change.account_id)],
+            "changes": values,
             "next_cursor": teller.cursor(told.following),
             "more": told.more,
             "told_until": None if told.told_until is None else rfc3339(told.told_until),
-        }
+        },
+        headers=linked(licenses_header(value["document"] for value in values if "document" in value)),
     )
 
 
@@ -137,7 +140,7 @@ ENDPOINTS = (
         "cursor; the event current tells told_until.",
         parameters=(SINCE, LIMIT, LAST_EVENT_ID),
         replies={
-            200: Reply("Changes.", "Changes"),
+            200: Reply("Changes.", "Changes", headers={"Link": LICENSES_TOLD}),
             410: Reply("Changes after this cursor are not kept any more: read everything anew.", "Error"),
         },
         schemas=_CHANGES,

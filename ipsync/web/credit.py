@@ -1,5 +1,6 @@
 """Whom to credit and where each copy leads back to (T08, T18): as JSON, and as the `Link` header of an answer."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,8 @@ from ipsync.web.showing import Held
 
 _PAGES = {EntryKind.ALBUM: "album", EntryKind.FOLDER: "folder", EntryKind.ARTICLE: "blog"}
 """The word in the address of each kind's page at ipernity."""
+
+LICENSES_TOLD = "the licenses of the documents in it"
 
 _LONGEST_IN_HEADER = 100
 """Characters of a name: each may become twelve bytes, and servers in front take headers of 4 kB in all."""
@@ -81,6 +84,22 @@ def entry_link_header(entry: Entry, name: str, site_url: str) -> str:
 def _author(account_id: int, name: str, site_url: str) -> str:
     shown = quote(name[:_LONGEST_IN_HEADER], safe="", errors="replace")
     return f"<{member_link(account_id, site_url)}>; rel=\"author\"; title*=UTF-8''{shown}"
+
+
+def linked(*values: str) -> dict[str, str]:
+    """Give the header `Link` of these values; none where all are empty."""
+    value = ", ".join(filter(None, values))
+    return {"Link": value} if value else {}
+
+
+def licenses_header(told: Iterable[Mapping[str, Any]]) -> str:
+    """Give the value of `Link` for an answer that holds several documents: each of their licenses once; "" for none.
+
+    Args:
+        told: documents as answers hold them.
+    """
+    links = dict.fromkeys(document["license"]["link"] for document in told)
+    return ", ".join(f'<{link}>; rel="license"' for link in links)
 
 
 def link_header(held: Held, site_url: str) -> str:

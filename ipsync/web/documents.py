@@ -19,7 +19,7 @@ from ipsync.web.answers import json_bytes, tag_of, tagged, written
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.api_schemas import DOCUMENT, DOCUMENTS, NOT_SHOWN
 from ipsync.web.authentication import CALLER
-from ipsync.web.credit import document_link, license_of, link_header, owner
+from ipsync.web.credit import LICENSES_TOLD, document_link, license_of, licenses_header, link_header, linked, owner
 from ipsync.web.cursors import Cursors
 from ipsync.web.failures import not_found
 from ipsync.web.parts import PARTS
@@ -57,17 +57,11 @@ async def list_documents(request: web.Request) -> web.StreamResponse:
     rules = parts.rules()
     page = await request.app[SHOWCASE].page(rules, parts.clock.now(), after, limit, account_id)
     now = parts.clock.now()
-    return tagged(
-        request,
-        {
-            "documents": [
-                summary(held, rules.lease, parts.site_url, rules.on_demand)
-                for held in page.held
-                if may_show(held, rules, now)
-            ],
-            "next_cursor": None if page.after is None else cursors.write(page.after, account_id),
-        },
-    )
+    told = [
+        summary(held, rules.lease, parts.site_url, rules.on_demand) for held in page.held if may_show(held, rules, now)
+    ]
+    further = None if page.after is None else cursors.write(page.after, account_id)
+    return tagged(request, {"documents": told, "next_cursor": further}, linked(licenses_header(told)))
 
 
 async def show_document(request: web.Request) -> web.StreamResponse:
@@ -98,7 +92,7 @@ ENDPOINTS = (
         description="By id, page by page. Documents are left out the moment they may not be shown.",
         parameters=(ACCOUNT, cursor_among("documents"), LIMIT, IF_NONE_MATCH),
         replies={
-            200: Reply("One page.", "Documents", headers={"ETag": "of these bytes"}),
+            200: Reply("One page.", "Documents", headers={"ETag": "of these bytes", "Link": LICENSES_TOLD}),
             304: Reply("The page is still the same.", content_type=""),
         },
         schemas=DOCUMENTS,

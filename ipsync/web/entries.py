@@ -21,7 +21,15 @@ from ipsync.web.answers import tagged
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.api_schemas import NOT_SHOWN
 from ipsync.web.authentication import CALLER
-from ipsync.web.credit import credited_name, entry_link, entry_link_header, member_link
+from ipsync.web.credit import (
+    LICENSES_TOLD,
+    credited_name,
+    entry_link,
+    entry_link_header,
+    licenses_header,
+    linked,
+    member_link,
+)
 from ipsync.web.documents import CURSORS, SHOWCASE, summary
 from ipsync.web.entry_showing import Contents, ShownEntry, read_contents, read_entries, read_entry
 from ipsync.web.failures import not_found
@@ -41,6 +49,7 @@ from ipsync.web.showing import why_missing
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LISTED = (EntryKind.ALBUM, EntryKind.FOLDER, EntryKind.ARTICLE)
 _ARTICLES = {EntryKind.ALBUM: "an album", EntryKind.FOLDER: "a folder", EntryKind.ARTICLE: "an article"}
+_LINKS_TOLD = f"its page at ipernity, its author, {LICENSES_TOLD}"
 _HOLDS = {
     EntryKind.ALBUM: "With the documents in it that may be shown, in their owner's order.",
     EntryKind.FOLDER: "With the albums in it that may be shown, in their owner's order.",
@@ -113,7 +122,7 @@ async def _show(request: web.Request, kind: EntryKind) -> web.StreamResponse:
     if kind is EntryKind.ARTICLE:
         answer["text"] = shown.entry.content.text
     link = entry_link_header(shown.entry, credited_name(shown.account), parts.site_url)
-    return tagged(request, answer, {"Link": link})
+    return tagged(request, answer, linked(link, licenses_header(answer.get("documents", ()))))
 
 
 async def show_profile(request: web.Request) -> web.StreamResponse:
@@ -219,7 +228,10 @@ def _endpoints() -> Iterator[Endpoint]:
                 200: Reply(
                     f"The {name}.",
                     name.capitalize(),
-                    headers={"ETag": "of these bytes", "Link": "its page at ipernity, its author"},
+                    headers={
+                        "ETag": "of these bytes",
+                        "Link": _LINKS_TOLD,
+                    },
                 ),
                 304: Reply("It is still the same.", content_type=""),
                 400: Reply("A parameter is unknown or wrong.", "Error"),

@@ -7,6 +7,7 @@ import pytest
 
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Details, DocumentState, Media, RenditionState, Safety, Visibility
+from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import DAY, HOUR, SECOND
 from ipsync.policy.permission import Agreement, KeyUse
 from ipsync.ports.store import ContentKey
@@ -47,6 +48,18 @@ async def test_a_document_has_the_shape_of_the_contract(shown, client):
         ],
         "next_cursor": None,
     }
+
+
+async def test_T08_a_page_names_each_license_in_its_header_once(shown, client):
+    by, by_sa = (f'<https://creativecommons.org/licenses/{name}/3.0/>; rel="license"' for name in ("by", "by-sa"))
+    await shown.document(6)
+    assert (await client.get("/v1/documents")).headers["Link"] == by
+    await shown.document(7, license=9)
+    for path in ("/v1/documents", "/v1/changes"):
+        assert (await client.get(path)).headers["Link"] == f"{by}, {by_sa}"
+    assert "Link" not in (await client.get("/v1/documents?account=8")).headers
+    await shown.entry(EntryKind.ALBUM, 70, members=[7])
+    assert (await client.get("/v1/albums/70")).headers["Link"].endswith(by_sa)
 
 
 async def test_T22_no_address_of_a_media_host_is_given_to_anyone(shown, client):

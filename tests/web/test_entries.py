@@ -40,7 +40,8 @@ async def test_each_kind_has_the_shape_of_the_contract(shown, client):
     assert one.json() == article | {"text": "Words & <b>", "documents": document} | more
     assert one.headers["Link"] == (
         '<https://www.ipernity.com/blog/7/72>; rel="canonical", '
-        "<https://www.ipernity.com/home/7>; rel=\"author\"; title*=UTF-8''anna"
+        "<https://www.ipernity.com/home/7>; rel=\"author\"; title*=UTF-8''anna, "
+        '<https://creativecommons.org/licenses/by/3.0/>; rel="license"'
     )
 
 
