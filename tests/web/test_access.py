@@ -151,7 +151,8 @@ async def test_T22_no_address_reaches_the_log(shown, client, caplog):
     await reader.read()
     writer.close()
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "Too many wrong tokens; more are not looked at for a while."
+        "Too many wrong tokens; more are not looked at for a while.",
+        "Something that was asked for was refused.",
     ]
     assert "127.0.0.1" not in "".join(
         record.getMessage() for record in caplog.records if "Listening" not in record.getMessage()
