@@ -260,7 +260,7 @@ class Works:
         """
         if self._drills is None:
             self._drills = DrillWatch(self.drill, self.base.clock, self.rules.lease, nudge)
-        jobs = (self.accounts, self.grants, self.requests, self.drill, self._drills)
+        jobs = (self.accounts, self.grants, self.requests, self.petitions, self.drill, self._drills)
         return Desk(*jobs, budget=self.gate.snapshot, nudge=nudge)
 
     def rewired(self, settings: Settings) -> "Works":

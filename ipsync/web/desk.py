@@ -8,6 +8,7 @@ from ipsync.jobs.accounts import Accounts
 from ipsync.jobs.drill import DrillRun
 from ipsync.jobs.drill_watch import DrillWatch
 from ipsync.jobs.grants import Grants
+from ipsync.jobs.petitions import Petitions
 from ipsync.jobs.requests import Requests
 
 
@@ -19,6 +20,7 @@ class Desk:
         accounts: pauses and resumes.
         grants: asks whether a grant still holds.
         requests: takes in what owners ask.
+        petitions: complies with what is asked without proof, or declines it.
         drill: chooses a document for a drill.
         drills: sees one through.
         budget: how the request budget stands.
@@ -28,6 +30,7 @@ class Desk:
     accounts: Accounts
     grants: Grants
     requests: Requests
+    petitions: Petitions
     drill: DrillRun
     drills: DrillWatch
     budget: Callable[[], Awaitable[GateSnapshot]]

@@ -13,7 +13,7 @@ from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.incidents import Condition, Incident
 from ipsync.policy.instants import HOUR, MINUTE, SECOND
-from ipsync.policy.requests import Ending, RequestScope, Subject
+from ipsync.policy.requests import Ending, RequestScope, Subject, Words
 from ipsync.policy.webhooks import Trouble, Webhook, WebhookState
 from ipsync.ports.catalog import JobRun
 from tests.web.wall import Browser, Seen, Wall
@@ -369,6 +369,37 @@ async def test_an_account_can_be_asked_away(wall: Wall, operator: Browser) -> No
     assert found is not None
     assert found.subject == Subject(RequestScope.ACCOUNT, number, number)
     assert found.ended_by is not Ending.WITHDRAWN
+
+
+async def test_T11_petitions_are_shown_decided_after_confirmation_and_told(wall: Wall, operator: Browser) -> None:
+    documents, petitions = await wall.documents(), wall.works.petitions
+    numbers = [document.document_id for document in documents[:2]]
+    tokens = [
+        await petitions.take_in(Subject(RequestScope.DOCUMENT, number), Words("olga@example.org", HOSTILE))
+        for number in numbers
+    ]
+    page = await operator.get("/status")
+    assert 'href="/status/petitions"' in page.text
+    page = await operator.get("/status/petitions")
+    for words in (f"document {numbers[0]}", "Held here yes", "Complied with if nobody decides", ", in 20 h", "olga@"):
+        assert words in page.words, words
+    assert "<script>alert" not in page.text
+    # Looking at what would happen changes nothing.
+    asked = await operator.get("/status/petitions/1/grant")
+    assert "hidden now, erased" in asked.words
+    assert (await operator.post("/status/petitions/1/grant", {"crumb": "forged"})).status == 403
+    assert (await petitions.standing(tokens[0])).petition.waits
+    done = await operator.press("/status/petitions/1/grant", "/status/petitions/1/grant")
+    assert (done.status, wall.nudged[-1]) == (303, "purge")
+    assert "Hidden, and being erased now" in (await operator.get(done.location)).words
+    done = await operator.press("/status/petitions/2/decline", "/status/petitions/2/decline")
+    assert "Nobody waits for a decision." in (await operator.get(done.location)).words
+    held = {document.document_id: document.state for document in await wall.documents()}
+    assert held[numbers[1]] is DocumentState.LIVE
+    assert held.get(numbers[0]) in (None, DocumentState.DOOMED)
+    for path, status in (("2/grant", 409), ("99/grant", 404), ("2/burn", 404)):
+        assert (await operator.get(f"/status/petitions/{path}")).status == status
+    assert (await wall.browser().get("/status/petitions")).location == "/status/sign-in"
 
 
 async def test_a_drill_is_held_measured_and_told(wall: Wall, operator: Browser) -> None:

@@ -6,14 +6,21 @@ what a form that was confirmed asks for, through the jobs that would do it anywa
 
 from aiohttp import web
 
-from ipsync.web.status import acting, live, page, removing, signing_in
+from ipsync.web.status import acting, deciding, live, page, removing, signing_in
 
 __all__ = ["routes", "set_up"]
 
 
 def routes() -> list[web.RouteDef]:
     """All of them."""
-    return [*signing_in.routes(), *page.routes(), *live.routes(), *acting.routes(), *removing.routes()]
+    return [
+        *signing_in.routes(),
+        *page.routes(),
+        *live.routes(),
+        *acting.routes(),
+        *removing.routes(),
+        *deciding.routes(),
+    ]
 
 
 def set_up(app: web.Application) -> None:
