@@ -378,8 +378,12 @@ async def test_T11_petitions_are_shown_decided_after_confirmation_and_told(wall:
         await petitions.take_in(Subject(RequestScope.DOCUMENT, number), Words("olga@example.org", HOSTILE))
         for number in numbers
     ]
+    await wall.works.base.catalog.write(
+        lambda tx: tx.put_incident(Incident(Condition.PETITION, "1", 0, wall.works.base.clock.now()))
+    )
     page = await operator.get("/status")
-    assert 'href="/status/petitions"' in page.text
+    assert page.text.count('href="/status/petitions"') == 2
+    assert "petition 1 waits for you" in page.words
     page = await operator.get("/status/petitions")
     for words in (f"document {numbers[0]}", "Held here yes", "Complied with if nobody decides", ", in 20 h", "olga@"):
         assert words in page.words, words

@@ -88,6 +88,7 @@ def _incident(incident: Incident, now: Instant) -> dict[str, Any]:
         "lasted": "" if end is None else span(end - incident.opened_at),
         "ended": "" if end is None else ago(end, now),
         "account": incident.subject if _is_of_account(incident) else "",
+        "is_petition": incident.condition is Condition.PETITION,
     }
 
 
