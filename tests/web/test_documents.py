@@ -1,17 +1,21 @@
 """`/v1/documents`: the shape applications rely on, the limit of fifty, and nothing that may not be shown."""
 
+import base64
 import json
 from dataclasses import replace
 
 import pytest
 
 from ipsync.policy.accounts import AccountState
+from ipsync.policy.changes import Place
 from ipsync.policy.documents import Details, DocumentState, Media, RenditionState, Safety, Visibility
 from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import DAY, HOUR, SECOND
 from ipsync.policy.permission import Agreement, KeyUse
 from ipsync.ports.store import ContentKey
+from ipsync.web.cursors import Cursors
 from ipsync.web.documents import SHOWCASE
+from ipsync.web.failures import WebFailure
 from tests.web.conftest import JPEG, RULES, START
 
 
@@ -237,6 +241,25 @@ async def test_forged_cursors_are_refused(many, client):
     for text in forged:
         answer = await client.get(f"/v1/documents?cursor={text}")
         assert (answer.status, answer.json()["error"]["code"]) == (400, "bad-cursor"), text
+
+
+@pytest.mark.parametrize("kind", ["document", "change"])
+def test_no_byte_of_a_cursor_can_be_altered_and_none_of_another_installation_is_taken(kind):
+    ours, theirs = Cursors("a token"), Cursors("another token")
+    is_document = kind == "document"
+    text = ours.write(5, None) if is_document else ours.write_place(Place(3, 5, START))
+
+    def read(cursors, given):
+        return cursors.read(given, None) if is_document else cursors.read_place(given)
+
+    assert read(ours, text) == (5 if is_document else Place(3, 5, START))
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    for place in range(len(raw)):
+        altered = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+        with pytest.raises(WebFailure):
+            read(ours, base64.urlsafe_b64encode(altered).decode().rstrip("="))
+    with pytest.raises(WebFailure):
+        read(theirs, text)
 
 
 async def test_a_cursor_belongs_to_its_question(many, client):
