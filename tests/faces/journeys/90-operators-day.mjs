@@ -48,6 +48,19 @@ export async function journey(visit) {
   await visit.press('Check');
   await visit.reads('Active:');
 
+  // What an earlier journey asked without an account waits to be decided.
+  await visit.open('/status/petitions');
+  await visit.reads('Petitions', 'What nobody decides in time is complied with.');
+  await visit.look();
+  const decline = page.getByRole('link', { name: /^Decline petition/ });
+  if (await decline.count()) {
+    await decline.first().click();
+    await visit.reads('Decline petition', 'What it names stays where it is.');
+    await visit.look();
+    await visit.press('Decline');
+    await visit.reads('Nobody waits for a decision.');
+  }
+
   await visit.open('/status');
   await visit.press('Hold a drill');
   await visit.reads('It would take document');
