@@ -63,7 +63,7 @@ async def _checks(stock: Stock, checks: int) -> list[Figure]:
             raise RuntimeError("a document was not shown")
 
     async def admit(_number: int) -> None:
-        await door.admit("127.0.0.1", f"Bearer {text}")
+        await door.admit(lambda: "127.0.0.1", f"Bearer {text}")
 
     lease, token = await _microseconds(check, checks, stock.documents), await _microseconds(admit, checks, 1)
     peer = "what a request may cost beside its answer"

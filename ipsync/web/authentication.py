@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from aiohttp import web
@@ -155,12 +156,16 @@ class FailureLimit:
         self._known: set[bytes] = set()
         self._total = 0
 
-    def wait_seconds(self, address: str) -> int:
-        """How many seconds this address must wait before its tokens are looked at; 0 for none."""
-        self._turn()
+    def wait_seconds(self, address: Callable[[], str]) -> int:
+        """How many seconds this address must wait before its tokens are looked at; 0 for none.
+
+        Args:
+            address: gives it; not asked while nobody has failed in this minute.
+        """
         if not self._total:
             return 0
-        mark = self._mark(address)
+        self._turn()
+        mark = self._mark(address())
         crowded = self._total >= self._most and mark not in self._known
         if not crowded and self._failures.get(mark, 0) < self._per_address:
             return 0
@@ -176,10 +181,10 @@ class FailureLimit:
                 Event.WEB_UNAUTHORIZED, "Too many wrong tokens; more are not looked at for a while.", failures=count
             )
 
-    def succeeded(self, address: str) -> None:
-        """Remember a right token, for this minute."""
+    def succeeded(self, address: Callable[[], str]) -> None:
+        """Remember a right token, for this minute; of nobody while nobody has failed in it."""
         if self._total:
-            self._known.add(self._mark(address))
+            self._known.add(self._mark(address()))
 
     @property
     def remembered(self) -> int:
@@ -208,11 +213,11 @@ class Door:
         self._authenticator = authenticator
         self._limit = limit
 
-    async def admit(self, address: str, authorization: str) -> Caller:
+    async def admit(self, address: Callable[[], str], authorization: str) -> Caller:
         """Give the caller.
 
         Args:
-            address: where the request came from; not kept.
+            address: says where the request came from; not kept.
             authorization: the header of that name, "" when there is none.
 
         Raises:
@@ -226,7 +231,7 @@ class Door:
         # A missing token takes the same way as a wrong one.
         caller = await self._authenticator.identify(token.strip())
         if caller is None:
-            self._limit.failed(address)
+            self._limit.failed(address())
             raise WebFailure(
                 401,
                 "unauthorized",
@@ -262,7 +267,7 @@ async def admit(request: web.Request, scope: TokenScope) -> Caller:
         CatalogFailure: the catalog could not be asked.
     """
     # Counted by whom a front server stands for: else a stranger's guesses would lock out all who come through it.
-    address = request.app[PLACE].visitor(request)
+    address = partial(request.app[PLACE].visitor, request)
     caller = await request.app[DOOR].admit(address, request.headers.get("Authorization", ""))
     if scope not in caller.scopes:
         raise WebFailure(

@@ -109,22 +109,22 @@ def test_F36_one_address_does_not_lock_out_another(clock):
     limit = FailureLimit(clock, per_address=3)
     for _ in range(5):
         limit.failed("203.0.113.5")
-    assert limit.wait_seconds("203.0.113.5") == 60
-    assert limit.wait_seconds("203.0.113.6") == 0
+    assert limit.wait_seconds(lambda: "203.0.113.5") == 60
+    assert limit.wait_seconds(lambda: "203.0.113.6") == 0
     clock.jump(59 * SECOND + 1)
-    assert limit.wait_seconds("203.0.113.5") == 1
+    assert limit.wait_seconds(lambda: "203.0.113.5") == 1
     clock.jump(SECOND)
-    assert limit.wait_seconds("203.0.113.5") == 0
+    assert limit.wait_seconds(lambda: "203.0.113.5") == 0
 
 
 def test_F36_many_addresses_together_are_slowed_down_but_not_who_showed_the_token(clock):
     limit = FailureLimit(clock, per_address=3, in_all=20)
     limit.failed("198.51.100.1")
-    limit.succeeded("198.51.100.7")
+    limit.succeeded(lambda: "198.51.100.7")
     for number in range(20):
         limit.failed(f"203.0.113.{number}")
-    assert limit.wait_seconds("203.0.113.200") > 0
-    assert limit.wait_seconds("198.51.100.7") == 0
+    assert limit.wait_seconds(lambda: "203.0.113.200") > 0
+    assert limit.wait_seconds(lambda: "198.51.100.7") == 0
 
 
 def test_T22_no_address_is_kept_beyond_its_minute_nor_in_clear(clock):

@@ -6,6 +6,7 @@ counted as those of the API are (F36), and apart from them: an application with 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 from jinja2 import Environment
@@ -80,13 +81,13 @@ def _form(request: web.Request, told: str = "", status: int = 200) -> web.Respon
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """`POST /status/sign-in`."""
-    address, guesses = request.app[PLACE].visitor(request), request.app[GUESSES]
+    address, guesses = partial(request.app[PLACE].visitor, request), request.app[GUESSES]
     if wait := guesses.wait_seconds(address):
         raise WebFailure(429, "too-many-failures", "Too many wrong tokens; wait a minute.", {"Retry-After": str(wait)})
     form = await read_form(request, "visitor", ("token",))
     token = form.get("token")
     if len(token) > _LONGEST_TOKEN or not request.app[ADMIN].matches(token):
-        guesses.failed(address)
+        guesses.failed(address())
         request.app[REFUSALS].note(WebFailure(403, "wrong-admin-token", "This is not the admin token."))
         return _form(request, "This is not the admin token.", 403)
     guesses.succeeded(address)
