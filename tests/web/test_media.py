@@ -223,6 +223,16 @@ async def test_F5_a_file_of_which_one_bit_flipped_is_not_served(shown, client, s
     assert (await client.get("/media/5/240")).body == content
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_T10_no_tag_and_no_range_outlives_the_lease(shown, client, method):
+    tag = (await client.get("/media/5/240")).headers["ETag"]
+    assert (await client.get("/media/5/240", method=method, If_None_Match=tag)).status == 304
+    shown.clock.jump(20 * HOUR)
+    for headers in ({}, {"If_None_Match": tag}, {"If_None_Match": "*"}, {"If_Match": tag}, {"Range": "bytes=0-1"}):
+        answer = await client.get("/media/5/240", method=method, **headers)
+        assert (answer.status, answer.headers.get("ETag")) == (404, None), headers
+
+
 async def test_F5_a_missing_file_is_told(shown, client):
     path_of(shown).unlink()
     assert (await client.get("/media/5/240")).status == 404
