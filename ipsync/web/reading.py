@@ -52,6 +52,8 @@ def query_of(request: web.Request, *known: str) -> Mapping[str, str]:
     Raises:
         WebFailure: 400, one is not known here, or given twice.
     """
+    if not request.query_string:
+        return {}
     names = set(request.query)
     if len(names) != len(request.query) or not names <= set(known):
         words = ", ".join(sorted(known)) or "none"
