@@ -20,7 +20,7 @@ help:
 	@echo 'make bench     the measurements, each beside its bound (make bench PARTS="help verification" takes only those)'
 	@echo 'make crash     interrupt a mirror at every call that changes a file: kill, power cut, EIO, ENOSPC, short write'
 	@echo 'make api       what strangers send: schemathesis on the whole API (SEED=7: the same again)'
-	@echo 'make ops       what is promised to operators, on this machine: Prometheus, units, packages (PARTS="debian")'
+	@echo 'make ops       what is promised to operators, held on this machine, a line each (PARTS="debian container": those)'
 	@echo 'make sbom      what is shipped with ipsync, as CycloneDX: dist/ipsync-VERSION.cdx.json'
 	@echo 'make deb       the Debian package, in build/debian'
 	@echo 'make faces     each journey through the pages in Chromium, with axe and pictures (ONLY=connect: those; PICTURES=: none)'
@@ -74,7 +74,7 @@ api: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.api $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
 
 # Installs what it needs through apt where it is missing.
-ops: $(VENV)/ops.stamp
+ops: $(VENV)/ops.stamp $(VENV)/docs.stamp
 	@$(BIN)/python -m tests.ops $(PARTS)
 
 sbom: $(VENV)/ops.stamp

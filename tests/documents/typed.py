@@ -111,7 +111,7 @@ HOW = (
     How(r"curl -sN", Run.PROCESS, seconds=3),
     How(r"ipsync simulator", Run.PROCESS, seconds=6),
     How(r"curl ", Run.PROCESS),
-    How(r"podman", Run.ELSEWHERE, reason="needs an image: tests/ops/container.py looks at its Containerfile"),
+    How(r"podman", Run.ELSEWHERE, reason="needs an image: make ops PARTS=container builds and runs it"),
 )
 
 

@@ -1,8 +1,10 @@
 """Hygiene: no secret in any version of any file; licenses that fit; no known flaw in what is shipped."""
 
 import json
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from tests.hygiene.scanner import scan
 from tests.ops.promises import Promise, Unavailable
 
 _ROOT = Path(__file__).resolve().parents[2]
+_ASVS = _ROOT / "docs" / "asvs.md"
 _SERVICES = ("pypi", "osv")
 
 
@@ -22,6 +25,7 @@ def promises() -> Iterator[Promise]:
     yield _history()
     yield _licenses()
     yield _known_flaws()
+    yield _requirements()
 
 
 def _licenses() -> Promise:
@@ -33,6 +37,17 @@ def _licenses() -> Promise:
         not wrong,
         ", ".join(wrong) or f"{len(shipped)} libraries, {kinds} licenses, no copyleft",
     )
+
+
+def _requirements() -> Promise:
+    """The tests of the table say whether it is whole and what it names is there; here is what it comes to."""
+    rows = re.findall(r"^\| \d+\.\d+\.\d+ \| [12] \| [^|]+ \| ([^|]+) \|", _ASVS.read_text("utf-8"), re.MULTILINE)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/documents/test_asvs.py"]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    counted = ", ".join(f"{count} {state}" for state, count in Counter(rows).most_common())
+    figure = counted if done.returncode == 0 else done.stdout.strip()[-300:]
+    words = f"each of the {len(rows)} requirements of OWASP ASVS 5.0, level 2, has its tests or its reason"
+    return Promise(words, bool(rows) and done.returncode == 0, figure)
 
 
 def _known_flaws() -> Promise:

@@ -2,15 +2,13 @@
 
 import contextlib
 import json
-import re
 import shutil
 import sqlite3
-import urllib.parse
-import urllib.request
-from html import unescape
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.site import approve
+from tests.ops.loopback import get, post
 from tests.ops.machine import Machine, until
 
 DOCUMENTS = 12
@@ -19,7 +17,7 @@ WINDOW_SECONDS = 120
 CONFIGURATION = Path("etc/ipsync/ipsync.toml")
 STATE = Path("var/lib/private/ipsync")
 _SIMULATOR = "http://127.0.0.1:8700"
-_MORE = f"""
+MORE = f"""
 [budget]
 per_second = 100
 per_minute = 6000
@@ -64,7 +62,7 @@ class Installed:
             *("--contact", "webmaster@wall.museum", "--api-url", self._site["api_url"]),
             given=f"{self._site['api_key']}\n{self._site['secret']}\n",
         )
-        self.write(self.text + _MORE)
+        self.write(self.text + MORE)
 
     @property
     def text(self) -> str:
@@ -83,38 +81,33 @@ class Installed:
             *("ipsync-as-service", "account", "add", "--json", "--timeout", "120"),
         )
         line = until(lambda: self.machine.ask("head", "-n", "1", page), "there is a link for the member")
-        self.machine.over_loopback(_approve, json.loads(line)["authorize_url"], self._site["members"][0]["cookie"])
+        self.machine.loopback.call(approve, json.loads(line)["authorize_url"], self._site["members"][0]["cookie"])
         until(self.served, "what the member shares is served")
 
     def served(self) -> set[str]:
         """Ids of the documents that the daemon serves; none where it does not answer."""
         token = (self.machine.root / "etc/ipsync/secrets/admin_token").read_text().strip()
         with contextlib.suppress(OSError):
-            page = self.machine.over_loopback(_get, f"{self.address}/v1/documents?limit=50", token)
+            page = self.machine.loopback.call(get, f"{self.address}/v1/documents?limit=50", token)
             return {entry["document_id"] for entry in json.loads(page)["documents"]}
         return set()
 
     def request(self, path: str) -> str:
         """What the daemon answers to everybody."""
-        return self.machine.over_loopback(_get, f"{self.address}{path}", "")
+        return self.machine.loopback.call(get, f"{self.address}{path}")
 
     def control(self, path: str, body: object, method: str = "POST") -> None:
         """Tell the simulator something."""
-        self.machine.over_loopback(_post, f"{_SIMULATOR}/_control/{path}", json.dumps(body).encode(), method)
+        self.machine.loopback.call(post, f"{_SIMULATOR}/_control/{path}", json.dumps(body).encode(), method)
 
     def tokens(self) -> set[str]:
         """A word of each work there is at ipernity, that stands in its texts and its file, and nowhere else."""
-        truth = json.loads(self.machine.over_loopback(_get, f"{_SIMULATOR}/_control/truth", ""))
+        truth = json.loads(self.machine.loopback.call(get, f"{_SIMULATOR}/_control/truth"))
         return {entry["token"] for entry in truth["documents"]}
 
     def found(self, words: set[str]) -> set[str]:
         """Which of these words stand anywhere in the service's folder."""
-        held: set[str] = set()
-        for path in (self.machine.root / STATE).rglob("*"):
-            with contextlib.suppress(OSError):  # it may go meanwhile
-                content = path.read_bytes() if path.is_file() else b""
-                held |= {word for word in words if word.encode() in content}
-        return held
+        return words_in(self.machine.root / STATE, words)
 
     def files(self) -> list[Path]:
         """Stored files of members."""
@@ -127,23 +120,11 @@ class Installed:
             return connection.execute(question).fetchone()[0]
 
 
-def _approve(url: str, cookie: str) -> None:
-    """What a member does in a browser."""
-    headers = {"Cookie": f"member={cookie}"}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
-        page = answer.read().decode()
-    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page[page.index('name="fa"') :])
-    body = urllib.parse.urlencode({unescape(name): unescape(value) for name, value in found}).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=20) as answer:
-        answer.read()
-
-
-def _get(url: str, token: str) -> str:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
-        return str(answer.read().decode())
-
-
-def _post(url: str, body: bytes, method: str) -> None:
-    with urllib.request.urlopen(urllib.request.Request(url, body, method=method), timeout=20) as answer:
-        answer.read()
+def words_in(folder: Path, words: set[str]) -> set[str]:
+    """Which of these words stand anywhere in the files of a folder."""
+    held: set[str] = set()
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # it may go meanwhile
+            content = path.read_bytes() if path.is_file() else b""
+            held |= {word for word in words if word.encode() in content}
+    return held

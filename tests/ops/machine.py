@@ -4,7 +4,6 @@ The container has a loopback and no other network. Everything in it is a child o
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -13,19 +12,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
+from tests.ops.loopback import Loopback
 from tests.ops.promises import Unavailable, need
-
-T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "ops"
 PATIENCE_SECONDS = 180.0
 """How long to wait for anything: no promise of ours, only the end of a look that would hang."""
-_INCLUDED = "systemd,systemd-sysv,dbus,python3,procps"
+_BOOTED = "systemd,systemd-sysv,dbus,python3,procps"
 _ENVIRONMENT = (
     "env",
     "-i",
@@ -33,27 +30,30 @@ _ENVIRONMENT = (
     "LANG=C.UTF-8",
     "HOME=/root",
 )
-_CLONE_NEWNET = 0x40000000
 
 
-def base() -> Path:
+def base(name: str = "debian", packages: str = _BOOTED) -> Path:
     """A minimal Debian of this machine's release, made by debootstrap when it is first asked for.
+
+    Args:
+        name: what it is kept as.
+        packages: what is in it beside the least, with commas between.
 
     Raises:
         Unavailable: it cannot be made here; the message says why.
     """
     if os.geteuid() != 0:
         raise Unavailable("only root can boot a container: run it as root")
-    need({"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"})
+    need({"debootstrap": "debootstrap"})
     release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
     suite = release.get("VERSION_CODENAME", "").strip('"')
-    place = CACHE / f"debian-{suite}"
+    place = CACHE / f"{name}-{suite}"
     if place.is_dir():
         return place
     draft = place.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     CACHE.mkdir(parents=True, exist_ok=True)
-    command = ["debootstrap", "--variant=minbase", f"--include={_INCLUDED}", suite, str(draft), _mirror(suite)]
+    command = ["debootstrap", "--variant=minbase", f"--include={packages}", suite, str(draft), _mirror(suite)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(f"debootstrap could not make a Debian: {done.stdout.strip()[-300:]}")
@@ -82,13 +82,14 @@ class Machine:
 
     def __init__(self) -> None:
         """Copy the base; `with` boots it."""
+        need({"systemd-nspawn": "systemd-container", "nsenter": "util-linux"})
         self._folder = tempfile.TemporaryDirectory(prefix="ipsync-machine-")
         self.root = Path(self._folder.name) / "root"
         subprocess.run(["cp", "-a", "--reflink=auto", str(base()), str(self.root)], check=True)
         self._console = Path(self._folder.name) / "console"
         self._process: subprocess.Popen[bytes] | None = None
         self._leader = 0
-        self._network = ThreadPoolExecutor(1, initializer=self._enter_network)
+        self._loopback = Loopback(lambda: self._leader)
         self.boot_seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -96,7 +97,7 @@ class Machine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._network.shutdown()
+        self._loopback.close()
         self._end()
         with contextlib.suppress(OSError):
             self._folder.cleanup()
@@ -136,12 +137,6 @@ class Machine:
             self._process.kill()  # with it goes everything in the container
         self._process.wait(30)
 
-    def _enter_network(self) -> None:
-        """Have the calling thread, and no other, speak on the container's loopback."""
-        with Path(f"/proc/{self._leader}/ns/net").open("rb") as place:
-            if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), _CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "the container's network cannot be entered")
-
     def run(self, *command: str, given: str = "", check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run a command in the container, as its root.
 
@@ -167,9 +162,10 @@ class Machine:
         """What a command prints, however it ends."""
         return self.run(*command, check=False).stdout.strip()
 
-    def over_loopback(self, act: Callable[..., T], *arguments: Any) -> T:
-        """Call a function in a thread that is in the container's network."""
-        return self._network.submit(act, *arguments).result(PATIENCE_SECONDS)
+    @property
+    def loopback(self) -> Loopback:
+        """Its own; nobody else's."""
+        return self._loopback
 
     def show(self, unit: str, *names: str) -> list[str]:
         """Properties of a unit."""

@@ -5,12 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.ops import sbom
-from tests.ops.promises import Promise
+from tests.ops.promises import Promise, need
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +28,9 @@ def promises() -> Iterator[Promise]:
             yield Promise(
                 f"built twice, the {suffix} is the same", same, f"sha256 {digest}, {one.stat().st_size:,} bytes"
             )
-        yield from _installed(folder, next(path for path in first if path.suffix == ".whl"))
+        wheel = next(path for path in first if path.suffix == ".whl")
+        yield _again_from_source(folder, next(path for path in first if path.suffix == ".gz"), wheel)
+        yield from _installed(folder, wheel)
     yield from sbom.promises()
 
 
@@ -35,11 +38,28 @@ def _build(folder: Path) -> list[Path]:
     """Build wheel and sdist from a copy of what is committed."""
     source = folder / "source"
     subprocess.run(["git", "clone", "-q", str(_ROOT), str(source)], check=True)
-    environ = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
-    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder / "dist")]
-    subprocess.run(command, cwd=source, env=environ, check=True, capture_output=True)
+    made = _make(source, folder / "dist")
     shutil.rmtree(source)
-    return list((folder / "dist").iterdir())
+    return made
+
+
+def _make(source: Path, target: Path, *options: str) -> list[Path]:
+    environ = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(target), *options]
+    subprocess.run(command, cwd=source, env=environ, check=True, capture_output=True)
+    return list(target.iterdir())
+
+
+def _again_from_source(folder: Path, archive: Path, wheel: Path) -> Promise:
+    """Whoever has the archive and nothing else, no history either, makes the same wheel."""
+    source = folder / "unpacked"
+    with tarfile.open(archive) as packed:
+        packed.extractall(source, filter="data")
+    [tree] = source.iterdir()
+    made = _make(tree, folder / "third", "-t", "wheel")
+    same = [path.read_bytes() for path in made] == [wheel.read_bytes()]
+    count = sum(path.is_file() for path in tree.rglob("*"))
+    return Promise("the source archive makes the same wheel", same, f"from {count} files")
 
 
 def _installed(folder: Path, wheel: Path) -> Iterator[Promise]:
@@ -77,11 +97,9 @@ def _installed(folder: Path, wheel: Path) -> Iterator[Promise]:
     said = (assets.stdout or assets.stderr).strip().splitlines()
     yield Promise("it installs units, man pages and completion", assets.returncode == 0, said[0] if said else "silent")
     pages = sorted((folder / "usr/share/man/man1").glob("*.1"))
-    if shutil.which("man"):
-        command = ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"]
-        wrong = [
-            page.name
-            for page in pages
-            if subprocess.run([*command, str(page)], capture_output=True, check=False).stderr
-        ]
-        yield Promise("man finds nothing to say of the pages", not wrong, ", ".join(wrong[:3]) or f"{len(pages)} pages")
+    need({"man": "man-db"})
+    command = ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"]
+    wrong = [
+        page.name for page in pages if subprocess.run([*command, str(page)], capture_output=True, check=False).stderr
+    ]
+    yield Promise("man finds nothing to say of the pages", not wrong, ", ".join(wrong[:3]) or f"{len(pages)} pages")

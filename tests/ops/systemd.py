@@ -1,6 +1,8 @@
 """The units under a real systemd: start, credentials, reload, watchdog, stop, and a reaper that needs no daemon."""
 
+import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 
@@ -25,9 +27,11 @@ def promises() -> Iterator[Promise]:
         ipsync = Installed(machine)
         ipsync.install(package)
         yield from _what_systemd_says(machine)
+        yield _drop_ins(machine)
         yield from _before_it_is_configured(ipsync)
         yield from _start(ipsync)
         yield from _secrets(machine)
+        yield _doctor(machine)
         yield from _reload(ipsync)
         yield _watchdog(ipsync)
         yield _stop(ipsync)
@@ -44,6 +48,24 @@ def _what_systemd_says(machine: Machine) -> Iterator[Promise]:
         found = re.search(r"exposure level for \S+ ([\d.]+)", machine.ask("systemd-analyze", "security", unit))
         level = float(found[1]) if found else 10.0
         yield Promise(f"{unit} is exposed by no more than {most}", level <= most, f"{level}")
+
+
+def _drop_ins(machine: Machine) -> Promise:
+    """The examples beside the units, as an operator would copy them."""
+    delivered = machine.root / "usr/share/ipsync/systemd/ipsync.service.d"
+    names = sorted(path.name for path in delivered.glob("*.conf.example"))
+    place = machine.root / "etc/systemd/system/ipsync.service.d"
+    place.mkdir(parents=True)
+    for name in names:
+        shutil.copy(delivered / name, place / name.removesuffix(".example"))
+    machine.run("systemctl", "daemon-reload")
+    known = machine.ask("systemctl", "show", "--property=DropInPaths", "ipsync").count(".conf")
+    done = machine.run("systemd-analyze", "verify", "ipsync.service", check=False)
+    said = (done.stdout + done.stderr).strip()
+    shutil.rmtree(place)
+    machine.run("systemctl", "daemon-reload")
+    good = bool(names) and known == len(names) and not said
+    return Promise("the examples of drop-ins are understood", good, said[:200] or ", ".join(names))
 
 
 def _before_it_is_configured(ipsync: Installed) -> Iterator[Promise]:
@@ -100,6 +122,19 @@ def _secrets(machine: Machine) -> Iterator[Promise]:
     asked = ("setpriv", f"--reuid={owner}", "--clear-groups", "cat", "/etc/ipsync/secrets/api_key")
     refused = machine.run(*asked, check=False).stderr.strip()
     yield Promise("its user cannot read their files", refused.endswith("Permission denied"), refused)
+
+
+def _doctor(machine: Machine) -> Promise:
+    done = machine.run("ipsync-as-service", "doctor", "--json", check=False)
+    found = json.loads(done.stdout)["findings"]
+    wrong = [finding["words"] for finding in found if finding["verdict"] == "wrong"]
+    well = [finding["subject"] for finding in found if finding["verdict"] == "ok"]
+    left = [
+        f"{finding['subject']}: {finding['words']}" for finding in found if finding["verdict"] in ("note", "skipped")
+    ]
+    figure = "; ".join(wrong) or f"{len(well)} of {len(found)} well, and notes: {'; '.join(left) or 'none'}"
+    good = not wrong and {"credentials", "database", "erasing", "service", "daemon", "budget", "files"} <= set(well)
+    return Promise("the doctor finds nothing wrong under systemd", good, figure)
 
 
 def _reload(ipsync: Installed) -> Iterator[Promise]:

@@ -25,6 +25,7 @@ _ALONE = (
     "docs/how-to/leave.md",
     "docs/how-to/back-up-and-restore.md",
     "docs/how-to/install.md",
+    "docs/tutorial/on-ipernity.md",
     "README.md",
 )
 """Where the reader has no daemon running, or is told to stop it."""
