@@ -119,6 +119,8 @@ class _Deployed:
         example: dict[str, Any] = yaml.safe_load(_COMPOSE.read_text())
         for service in example["services"].values():
             service["ulimits"]["nproc"] = 4096
+        # A loopback instead of a bridge and a published port: there need be no firewall to write rules into.
+        example["x-podman"] = {"in_pod": False}
         del example["services"]["ipsync"]["ports"]
         example["services"]["ipsync"]["network_mode"] = "container:ipernity"
         (self.folder / "compose.yml").write_text(yaml.safe_dump(example, sort_keys=False))

@@ -17,8 +17,8 @@ from tests.ops.promises import need
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "config" / "container" / "Containerfile"
 BASE = "localhost/base:of-the-test"
-LEAST = ("--ulimit", "nproc=4096:4096")
-"""podman, as root, raises this limit beyond any that was set; where root may not do that nothing starts."""
+LEAST = ("--ulimit", "nproc=4096:4096", "--ulimit", "nofile=8192:8192")
+"""podman, as root, raises these limits beyond any that were set; where root may not do that nothing starts."""
 _ENGINE = """\
 [containers]
 default_ulimits = ["nproc=4096:4096", "nofile=8192:8192"]
