@@ -30,8 +30,8 @@ class SecretMissing(Exception):
     """A secret was wanted that nobody gave."""
 
 
-class _Forbidden(Unfit):
-    """The file of a secret is there, for others than us."""
+class _Withheld(Unfit):
+    """The file of a secret is for others than us: we may not read it, or it was not handed to us at all."""
 
 
 class Secret:
@@ -221,9 +221,9 @@ def read_secret_file(path: Path, *, guarded: bool) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise Unfit("names a file that does not exist", f"write the secret to {path}, mode 0600") from None
+        raise _Withheld("names a file that does not exist", f"write the secret to {path}, mode 0600") from None
     except OSError as error:
-        kind = _Forbidden if isinstance(error, PermissionError) else Unfit
+        kind = _Withheld if isinstance(error, PermissionError) else Unfit
         raise kind(f"names a file that cannot be read: {error.strerror}", f"see to {path}") from None
     try:
         status = os.fstat(descriptor)
@@ -283,10 +283,11 @@ def find_secrets(
                 text = read_secret_file(path, guarded=guarded)
             if source:
                 fit_secret(name, text)
-        except _Forbidden as forbidden:
+        except _Withheld as withheld:
             # The reaper is given state_key alone; that the others are not for it must not keep it from erasing.
+            # Under systemd it may not read them, in a container they are not there.
             if name in needed:
-                problems.append(Problem(where, f"secrets.{name}_file", forbidden.reason, forbidden.remedy))
+                problems.append(Problem(where, f"secrets.{name}_file", withheld.reason, withheld.remedy))
             else:
                 source = ""
             text = ""

@@ -60,7 +60,7 @@ def _drop_ins(machine: Machine) -> Promise:
         shutil.copy(delivered / name, place / name.removesuffix(".example"))
     machine.run("systemctl", "daemon-reload")
     known = machine.ask("systemctl", "show", "--property=DropInPaths", "ipsync").count(".conf")
-    done = machine.run("systemd-analyze", "verify", "ipsync.service", check=False)
+    done = machine.run("systemd-analyze", "verify", f"/lib/systemd/system/{_UNITS[0]}", check=False)
     said = (done.stdout + done.stderr).strip()
     shutil.rmtree(place)
     machine.run("systemctl", "daemon-reload")

@@ -83,6 +83,21 @@ def test_F29_a_secret_that_is_not_for_us_keeps_nobody_from_work_that_does_withou
     assert [problem.key for problem in refused] == ["secrets.api_key_file"]
 
 
+def test_F29_a_secret_that_was_not_handed_over_keeps_nobody_from_work_that_does_without(tmp_path: Path) -> None:
+    """In a container the files of the daemon's secrets are not there for the reaper at all."""
+    files = {name: tmp_path / "secrets" / name for name in SECRET_NAMES}
+    environ = {"IPSYNC_STATE_KEY": SECRETS["IPSYNC_STATE_KEY"]}
+
+    secrets, problems = find_secrets(files, environ, "ipsync.toml", ("state_key",))
+    _, refused = find_secrets(files, environ, "ipsync.toml", SECRET_NAMES)
+
+    assert problems == []
+    assert not secrets.api_key
+    assert secrets.state_key
+    missing = [f"secrets.{name}_file" for name in SECRET_NAMES if name != "state_key"]
+    assert [problem.key for problem in refused] == missing
+
+
 @pytest.mark.parametrize("name", SECRET_NAMES)
 def test_a_missing_secret_names_all_three_ways(tmp_path: Path, name: str) -> None:
     variable = f"IPSYNC_{name.upper()}"
