@@ -83,7 +83,7 @@ def node_modules(folder: Path, wanted_file: Path = HERE / "package.json") -> Non
         folder.mkdir(parents=True, exist_ok=True)
         installed.write_text(wanted)
         quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
-        subprocess.run(["npm", "install", *quiet], cwd=folder, check=True)
+        subprocess.run(["npm", "install", *quiet], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager

@@ -53,10 +53,13 @@ def need(programs: dict[str, str]) -> None:
 
 
 def ran(*command: str, words: str, figure: str = "") -> Promise:
-    """A promise that a command ends well and complains of nothing."""
+    """A promise that a command ends well; its figure is what is given, or what the command listed or said last."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
-    said = (done.stdout + done.stderr).strip().splitlines()
-    return Promise(words, done.returncode == 0, figure or (said[-1].strip() if said else "silent"))
+    said = (done.stdout + done.stderr).strip().splitlines() or ["silent"]
+    if done.returncode:
+        return Promise(words, False, " ".join(said[-5:])[-600:])
+    listed = ", ".join(line.removeprefix(" - ") for line in said if line.startswith(" - "))
+    return Promise(words, True, figure or listed or said[-1])
 
 
 def show(part: str, promises: Iterable[Promise]) -> Iterator[bool | None]:
