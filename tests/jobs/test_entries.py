@@ -175,6 +175,36 @@ async def test_F10_an_error_is_no_observation_and_the_deadline_decides(house: Ho
     assert found(house, *MARKS) == []
 
 
+class PowerCut(BaseException):
+    """The machine stands still here."""
+
+
+async def test_F1_I4_an_album_whose_erasing_has_begun_is_shared_too_late(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its deadline nobody has confirmed it: the intent alone, before anything is erased, is irrevocable."""
+
+    async def cut(*_: object) -> None:
+        raise PowerCut
+
+    mine = await gallery(house)
+    album = EntryKind.ALBUM
+    house.source.entries.unlisted = {mine[album]}
+    await house.sweep_entries()
+    house.passes(23 * HOUR)
+    with monkeypatch.context() as patch:
+        patch.setattr(house._purge, "_erase", cut)
+        with pytest.raises(PowerCut):
+            await house._purge.run()
+    assert house.removal(subject_number(album, mine[album])).stage is Stage.INTENDED
+    assert house.entry_state(album, mine[album]) is DocumentState.DOOMED
+    house.source.entries.unlisted = set()
+    await house.sweep_entries()
+    assert house.entry_state(album, mine[album]) is DocumentState.DOOMED
+    await house.purge()
+    assert house.entry(album, mine[album]) is None
+
+
 async def test_what_always_fails_holds_up_no_other(house: Household) -> None:
     mine = await gallery(house)
     house.source.fail("post.getList", lambda method: Malformed(method, "undocumented"), times=None)

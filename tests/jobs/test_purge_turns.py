@@ -1,13 +1,16 @@
 """In which turns the purge works, when it truncates the log, and what a deadline does to a suspicion (I2, F24)."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import HOUR
 from ipsync.policy.removals import Scope, Stage
+from ipsync.ports.catalog import CatalogFailure
 from tests.jobs.household import Household
 from tests.jobs.test_purge import StubbornStore, deleted
 
@@ -136,3 +139,27 @@ async def test_what_overtook_a_suspicion_leaves_the_removal_of_files_alone(house
     await house.purge()
     stages = {removal.scope: removal.stage for removal in house.removals(number)}
     assert stages == {Scope.FILES: Stage.GONE, Scope.DOCUMENT: Stage.WITHDRAWN}
+
+
+async def test_whatever_the_catalog_does_no_erasing_is_left_behind_at_work(house: Household) -> None:
+    """The next batch is put on record while the disk works: a run ends only when both have ended."""
+    documents = await deleted(house, 4)
+    write, erase, events = house.catalog.write, house.store.erase_documents, list[str]()
+
+    async def fails_once_begun(work: Callable[[Any], Any]) -> Any:
+        if events:
+            raise CatalogFailure("the disk of the database is gone")
+        events.append("put on record")
+        return await write(work)
+
+    def erase_slowly(owned: Any) -> Any:
+        time.sleep(0.05)
+        found = erase(owned)
+        events.append("erased")
+        return found
+
+    house.catalog.write = fails_once_begun  # type: ignore[method-assign]  # reason: the database fails in between
+    house.store.erase_documents = erase_slowly  # type: ignore[method-assign]  # reason: a slow disk
+    with pytest.raises(CatalogFailure):
+        await house._purge.run(batch=len(documents))
+    assert events == ["put on record", "erased"]

@@ -185,6 +185,11 @@ def test_T11_the_law_of_a_request_counts_from_its_receipt_whatever_the_lease() -
     assert not request.is_kept_outside
 
 
+@pytest.mark.parametrize(("due", "erase_by"), [(NOW + HOUR, NOW + HOUR), (NOW + 2 * DAY, NOW + DAY)])
+def test_T11_who_asked_before_without_proof_waits_no_longer_for_that(due: int, erase_by: int) -> None:
+    assert new_request(DOCUMENT, Holding(1, 2, 3000), 0, NOW, LEASE, due=due).erase_by == erase_by
+
+
 def test_what_was_not_told_is_nothing() -> None:
     assert Holding() == Holding(documents=0, files=0, size_bytes=0)
     request = RemovalRequest(DOCUMENT, NOW, NOW, NOW + DAY)
