@@ -11,6 +11,7 @@ from ipsync.catalog.renditions import HELD, TO_FETCH
 from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
+from ipsync.policy.quota import Holding, Holdings
 from ipsync.policy.removals import OPEN_STAGES
 from ipsync.ports.catalog import AccountFigures, Figures
 
@@ -23,6 +24,13 @@ _ENTRY_LISTING = METADATA.tables[EntryListingRow.__tablename__]
 _TALLIES = select(_TALLY)
 _SUMS = select(_TALLY.c.kind, _TALLY.c.state, func.sum(_TALLY.c.number), func.sum(_TALLY.c.size_bytes)).group_by(
     _TALLY.c.kind, _TALLY.c.state
+)
+_FILES = (
+    select(
+        _TALLY.c.account_id, _TALLY.c.state, _TALLY.c.number, _TALLY.c.size_bytes, _ACCOUNT.c.state.label("standing")
+    )
+    .join(_ACCOUNT, _ACCOUNT.c.account_id == _TALLY.c.account_id, isouter=True)
+    .where(_TALLY.c.kind == "rendition", _TALLY.c.number > 0)
 )
 _OLDEST_OF_ACCOUNTS = select(
     _ACCOUNT.c.account_id,
@@ -66,6 +74,17 @@ class FigureReading(AgeReading):
             wanted_files=sum(count["rendition", state] for state in TO_FETCH),
             listing_pages=pages,
         )
+
+    def holdings(self) -> Holdings:
+        """The files of each account in numbers, for its quota; wanted are files of ACTIVE accounts only."""
+        found: dict[int, Holding] = {}
+        for row in self._rows(_FILES):
+            before = found.get(row.account_id, Holding())
+            if row.state in HELD:
+                found[row.account_id] = Holding(before.size_bytes + row.size_bytes, before.wanted_files)
+            elif row.state in TO_FETCH and row.standing == AccountState.ACTIVE.value:
+                found[row.account_id] = Holding(before.size_bytes, before.wanted_files + row.number)
+        return found
 
     def account_figures(self) -> dict[int, AccountFigures]:
         """Each account in numbers."""

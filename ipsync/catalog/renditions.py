@@ -90,12 +90,13 @@ class RenditionReading(Handle):
             found.setdefault(rendition.document_id, []).append(rendition)
         return found
 
-    def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:
+    def wanted_renditions(self, now: Instant, limit: int, without: Collection[int] = ()) -> list[Rendition]:
         """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts.
 
-        Every account gets an equal share of `limit` first; what some do not use goes to the others.
+        Every account but those of `without` gets an equal share of `limit` first; what some do not use goes to the
+        others.
         """
-        accounts = [row.account_id for row in self._rows(_ACCOUNTS_THAT_WANT)]
+        accounts = [row.account_id for row in self._rows(_ACCOUNTS_THAT_WANT) if row.account_id not in without]
         if not accounts or limit < 1:
             return []
         # Where there are more accounts than places, another of them begins each second.

@@ -30,13 +30,14 @@ from ipsync.ipernity.media_receiving import Reception
 from ipsync.ipernity.media_resuming import Halves, rest_of, validator_of
 from ipsync.policy.documents import MEDIA, ORIGINAL, Media, RemoteFile
 from ipsync.policy.instants import SECOND, Duration, seconds
+from ipsync.policy.quota import LARGEST_FILE_BYTES, LARGEST_THUMBNAIL_BYTES
 from ipsync.ports.clock import Clock
 from ipsync.ports.source import Fetched, MediaFailure, MediaGone, MediaLater, MediaRejected, MediaSink
 from ipsync.ports.store import StoreFull
 
 __all__ = ["MAX_BYTES", "MediaFetcher", "MediaLimits", "loopback_of"]
 
-MAX_BYTES = 105 << 20
+MAX_BYTES = LARGEST_FILE_BYTES
 """100 MiB and 5 % (F31)."""
 
 _WHOLE, _PARTIAL, _NO_SUCH_RANGE = 200, 206, 416
@@ -65,7 +66,7 @@ class MediaLimits:
     connect_seconds: float = 10.0
     idle_seconds: float = 15.0
     total_seconds: float = 60.0
-    thumbnail_bytes: int = 21 << 20
+    thumbnail_bytes: int = LARGEST_THUMBNAIL_BYTES
     media_bytes: int = MAX_BYTES
     original_bytes: int = MAX_BYTES
 

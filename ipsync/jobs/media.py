@@ -4,6 +4,9 @@ Downloads run beside each other under temporary names. A file gets its real name
 lock is held and the catalog still says that its document may be kept, in the version that was
 fetched; and it counts only if the catalog says so once more when it is recorded. So nothing erased
 comes back, and nothing is kept for a document that is not LIVE.
+
+Quotas are asked twice too (F31): before a download, for what a file may have, and when it gets its name, for what it
+has. An account that filled its own is passed over, and no other waits for it.
 """
 
 import asyncio
@@ -18,7 +21,9 @@ from ipsync.jobs.media_keeping import (
     Missed,
     discard,
     erase_quietly,
+    in_turn,
     keep_files,
+    key_of,
     may_keep,
     put_aside,
     record,
@@ -28,6 +33,7 @@ from ipsync.jobs.restraint import Restraint
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import Rendition
 from ipsync.policy.instants import Duration
+from ipsync.policy.quota import Filling, Holdings
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, CatalogFailure, View
 from ipsync.ports.clock import Clock
@@ -49,14 +55,18 @@ class MediaReport:
 
     Attributes:
         outdated: files that arrived when they were not permitted or not wanted any more; nothing of them is kept.
+        beyond: files that arrived and were larger than a quota has room for; nothing of them is kept.
         full: whether the run ended because nothing more can be stored.
+        held_up: accounts of which files wait because a quota is reached.
     """
 
     files: int = 0
     size_bytes: int = 0
     failed: int = 0
     outdated: int = 0
+    beyond: int = 0
     full: bool = False
+    held_up: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -97,9 +107,10 @@ class Media:
         self._rules = rules
         self._restraint = Restraint(rules.lease)
         self._told: set[ContentKey] = set()
+        self._held_up: frozenset[int] = frozenset()
 
     async def run(self, on_batch: Callable[[MediaReport], None] | None = None) -> MediaReport:
-        """Fetch what is wanted, batch by batch, until nothing is wanted now or the store is full.
+        """Fetch what is wanted, batch by batch, until nothing is wanted now, the store is full or quotas are reached.
 
         No address is asked twice in one run. What cannot be stored is not downloaded over and over. Where files are
         fetched on demand, nothing is fetched here.
@@ -119,6 +130,7 @@ class Media:
             await self._fetch_batch(wanted, report)
             if on_batch is not None:
                 on_batch(report)
+        report.held_up = await self._look_at_quotas()
         if report.full:
             self._restraint.pause(self._clock.now())
         else:
@@ -159,33 +171,66 @@ class Media:
         for entry in view.renditions([key.document_id], UNFINISHED).get(key.document_id, ()):
             if entry.file.rendition == key.rendition:
                 wait = max(0, entry.next_try_at - now)
+                if not wait and not self._has_room(view, key.account_id):
+                    wait = self._rules.lease.window // 1440
                 return (None, wait) if wait else (Asked(entry, document.facts), 0)
         return None, 0
+
+    def _has_room(self, view: View, account_id: int) -> bool:
+        """Whether the quotas leave room for one more file of an account."""
+        holdings, quota = self._holdings(view), self._rules.quota
+        return not quota.is_reached(holdings) and account_id not in quota.reached_by(holdings)
+
+    def _holdings(self, view: View) -> Holdings:
+        """What is stored, by account; nothing where no quota asks for it."""
+        return view.holdings() if self._rules.quota.is_set else {}
+
+    async def _look_at_quotas(self) -> frozenset[int]:
+        """See for whom files wait because of a quota, and tell of accounts that were not among them before."""
+        if not self._rules.quota.is_set:
+            return frozenset()
+        held_up = self._rules.quota.held_up(await self._catalog.read(self._holdings))
+        if held_up - self._held_up:
+            _log.warning(
+                Event.MEDIA_HELD_UP,
+                "A quota is reached: new files wait until something is erased or the quota is raised.",
+                accounts=len(held_up),
+            )
+        self._held_up = held_up
+        return held_up
 
     async def _wanted(self, asked: Collection[tuple[ContentKey, str]]) -> list[Asked]:
         """The next files to ask for. Those that may not be kept now are put aside, so that they block nobody."""
         for _ in range(_ROUNDS):
-            found, barred = await self._catalog.read(self._look)
+            fresh, barred = await self._catalog.read(partial(self._look, asked=asked))
             if barred:
                 later = self._clock.now() + self._rules.lease.window // 288
                 await self._catalog.write(partial(put_aside, renditions=barred, later=later, rules=self._rules))
-            fresh = [entry for entry in found if (entry.key, entry.rendition.file.url) not in asked]
             if fresh or not barred:
                 return fresh
         return []
 
-    def _look(self, view: View) -> tuple[list[Asked], list[Rendition]]:
-        """What is wanted: what may be fetched, and what may not although its document is LIVE."""
-        wanted = view.wanted_renditions(self._clock.now(), _BATCH)
+    def _look(self, view: View, asked: Collection[tuple[ContentKey, str]]) -> tuple[list[Asked], list[Rendition]]:
+        """What is wanted: what may be fetched and has room, and what may not although its document is LIVE."""
+        holdings, quota = self._holdings(view), self._rules.quota
+        if quota.is_reached(holdings):
+            return [], []
+        filling = Filling(quota, holdings)
+        wanted = view.wanted_renditions(self._clock.now(), _BATCH, quota.reached_by(holdings))
+        if quota.size_most is not None:
+            wanted = in_turn(wanted)  # the last of the room is not one account's alone
         documents = view.documents({entry.document_id for entry in wanted})
         found: list[Asked] = []
         barred: list[Rendition] = []
         for rendition in wanted:
-            document = documents[rendition.document_id]
-            if may_keep(document, rendition.file.rendition, self._rules, self._clock.now()):
-                found.append(Asked(rendition, document.facts))
-            else:
+            document, file = documents[rendition.document_id], rendition.file
+            if not may_keep(document, file.rendition, self._rules, self._clock.now()):
                 barred.append(rendition)
+            elif (key_of(rendition), file.url) in asked:
+                continue
+            # What finds no room beside the others comes with the next batch, when it is known how large they are.
+            elif filling.take(rendition.account_id, quota.expected_bytes(file.rendition, file.size_bytes)):
+                found.append(Asked(rendition, document.facts))
         return found, barred
 
     async def _fetch_batch(self, wanted: Sequence[Asked], report: MediaReport) -> None:
@@ -283,11 +328,12 @@ class Media:
         if not batch.arrived and not batch.missed:
             return
         async with self._store_lock:
-            wanted = await self._catalog.read(self._still_wanted(batch))
+            wanted, beyond = await self._catalog.read(partial(self._sort_out, batch=batch))
             kept = await asyncio.to_thread(keep_files, self._store, batch.arrived, wanted)
-            missed = [*batch.missed, *(Missed(asked) for asked in kept.broken)]
+            missed = [*batch.missed, *(Missed(asked) for asked in (*kept.broken, *beyond))]
             report.full = report.full or kept.full
             report.failed += len(kept.broken)
+            report.beyond += len(beyond)
             try:
                 lost = await self._catalog.write(
                     lambda tx: record(tx, kept.files, missed, self._rules, self._clock.now())
@@ -300,10 +346,21 @@ class Media:
             if lost:
                 await asyncio.to_thread(self._store.erase_files, lost)
         stored = [file for _, file in kept.files if file.key not in lost]
-        report.outdated += len(batch.arrived) - len(stored) - len(kept.broken)
+        report.outdated += len(batch.arrived) - len(stored) - len(kept.broken) - len(beyond)
         report.files += len(stored)
         report.size_bytes += sum(file.size_bytes for file in stored)
 
-    def _still_wanted(self, batch: _Batch) -> Callable[[View], Collection[ContentKey]]:
+    def _sort_out(self, view: View, batch: _Batch) -> tuple[Collection[ContentKey], list[Asked]]:
+        """Those of the arrived files that may be kept, and those that only a quota has no room for."""
         asked = [item.asked for item in batch.arrived]
-        return lambda view: still_wanted(view, asked, self._rules, self._clock.now()).keys()
+        wanted = still_wanted(view, asked, self._rules, self._clock.now()).keys()
+        filling = Filling(self._rules.quota, self._holdings(view))
+        fitting: set[ContentKey] = set()
+        beyond: list[Asked] = []
+        for item in batch.arrived:
+            if item.asked.key in wanted:
+                if filling.take(item.asked.rendition.account_id, item.incoming.received_bytes):
+                    fitting.add(item.asked.key)
+                else:
+                    beyond.append(item.asked)
+        return fitting, beyond

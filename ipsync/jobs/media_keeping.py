@@ -4,6 +4,7 @@ Asked twice, when files get their names and when they are recorded: what was per
 download began may be hidden, replaced or gone by now.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -71,6 +72,16 @@ class Kept:
 def key_of(rendition: Rendition) -> ContentKey:
     """Where a rendition lies in the store."""
     return ContentKey(rendition.account_id, rendition.document_id, rendition.file.rendition)
+
+
+def in_turn(renditions: Iterable[Rendition]) -> list[Rendition]:
+    """The first file of each account, then the second of each, and so on."""
+    numbers: Counter[int] = Counter()
+    ranked = []
+    for entry in renditions:
+        ranked.append((numbers[entry.account_id], entry))
+        numbers[entry.account_id] += 1
+    return [entry for _, entry in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def may_keep(document: Document, name: str, rules: Rules, now: Instant) -> bool:

@@ -8,6 +8,7 @@ from ipsync.policy.entries import EntryKind
 from ipsync.policy.instants import Duration
 from ipsync.policy.lease import Lease
 from ipsync.policy.permission import PermittedView
+from ipsync.policy.quota import NO_QUOTA, Quota
 from ipsync.policy.tripwire import Limits
 
 
@@ -37,6 +38,7 @@ class Rules:
         outage: how long ipernity may be out of reach without a copy being hidden (design §4).
         kinds: which kinds of entry are mirrored beside documents.
         on_demand: whether files are fetched when they are first asked for, and not before.
+        quota: how many bytes of files may be kept (F31).
     """
 
     lease: Lease
@@ -48,10 +50,10 @@ class Rules:
     tripwire: Limits = field(default_factory=Limits)
     outage: Duration = 0
     kinds: frozenset[EntryKind] = frozenset()
+    on_demand: bool = False
+    quota: Quota = NO_QUOTA
 
     @property
     def essential(self) -> Mapping[str, str]:
         """The permissions without which nothing of an account is mirrored; without others it lacks what needs them."""
         return {area: level for area, level in self.permissions.items() if area == "doc"}
-
-    on_demand: bool = False

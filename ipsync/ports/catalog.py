@@ -14,6 +14,7 @@ from ipsync.policy.documents import Document, DocumentState, Rendition, Renditio
 from ipsync.policy.instants import Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.listings import Listing, PageRecord
+from ipsync.policy.quota import Holdings
 from ipsync.policy.removals import Reason
 from ipsync.ports.absences import AbsenceChanges, AbsenceView
 from ipsync.ports.catalog_failures import (
@@ -167,8 +168,14 @@ class View(
         """The files of these documents, in these states (None: in any); documents without any are left out."""
         ...
 
-    def wanted_renditions(self, now: Instant, limit: int) -> list[Rendition]:
-        """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts."""
+    def wanted_renditions(self, now: Instant, limit: int, without: Collection[int] = ()) -> list[Rendition]:
+        """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts.
+
+        Args:
+            now: the lease clock.
+            limit: how many at most.
+            without: accounts of which nothing is fetched.
+        """
         ...
 
     def renditions_stored_before(self, before: Instant, renditions: Collection[str], limit: int) -> list[Rendition]:
@@ -185,6 +192,10 @@ class View(
 
     def account_figures(self) -> dict[int, AccountFigures]:
         """Each account in numbers."""
+        ...
+
+    def holdings(self) -> Holdings:
+        """The files of each account in numbers, for its quota; wanted are files of ACTIVE accounts only."""
         ...
 
     def job_runs(self) -> dict[str, JobRun]:

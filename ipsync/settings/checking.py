@@ -36,6 +36,7 @@ from ipsync.settings.sections import (
     Store,
     Ttl,
 )
+from ipsync.settings.units import size_text
 from ipsync.settings.web_section import Web
 
 LARGEST_POLICY_BYTES = 256 * 1024
@@ -268,6 +269,17 @@ def _store_is_apart(
             )
 
 
+def _quotas(store: Store) -> Iterator[Finding]:
+    """F31: a quota of one account that is above that of all can never be reached."""
+    each, whole = store.account_size_most, store.size_most
+    if each is not None and whole is not None and each > whole:
+        yield Finding(
+            "store.account_size_most",
+            f"is {size_text(each)}, more than store.size_most = {size_text(whole)} lets all accounts together have",
+            f"give at most {size_text(whole)}, or raise store.size_most",
+        )
+
+
 def _real(path: Path) -> Path:
     try:
         return path.resolve()
@@ -293,6 +305,7 @@ RULES: tuple[Rule, ...] = (
     _notify,
     _patience,
     _store_is_apart,
+    _quotas,
 )
 
 

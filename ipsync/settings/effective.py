@@ -14,6 +14,7 @@ from ipsync.policy.entries import CONTENT_KINDS
 from ipsync.policy.lease import Lease
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import Agreement, KeyUse, PermittedView
+from ipsync.policy.quota import Quota
 from ipsync.policy.rules import Rules, TimeToLive
 from ipsync.policy.tripwire import Limits
 from ipsync.settings.notify_section import Notify
@@ -142,6 +143,7 @@ class Settings:
             outage=self.removal.outage,
             kinds=frozenset(kind for word, kind in CONTENT_KINDS.items() if word in self.mirror.content),
             on_demand=self.mirror.mode == ON_DEMAND,
+            quota=Quota(self.store.size_most, self.store.account_size_most),
         )
 
     def user_agent(self, version: str) -> str:

@@ -14,6 +14,7 @@ from ipsync.policy.entries import CONTENT_KINDS
 from ipsync.policy.instants import DAY, MILLISECOND, SECOND, Duration, Instant
 from ipsync.policy.licenses import LICENSES
 from ipsync.policy.permission import KeyUse
+from ipsync.policy.quota import LARGEST_FILE_BYTES
 from ipsync.settings import addresses, units
 from ipsync.settings.notify_section import Notify
 from ipsync.settings.problems import Unfit, shown
@@ -93,6 +94,16 @@ def _read_licenses(value: object) -> tuple[int, ...] | None:
 def _write_licenses(value: tuple[int, ...] | None) -> Any:
     back = {number: word for word, number in LICENSE_WORDS.items()}
     return ANY_LICENSE if value is None else [back[number] for number in value]
+
+
+def _read_quota(value: object) -> int | None:
+    """Read how much may be kept: room for one file of the largest size at least; None means without limit."""
+    if value == units.UNLIMITED:
+        return None
+    try:
+        return units.size(LARGEST_FILE_BYTES, 10**18)(value)
+    except Unfit as unfit:
+        raise Unfit(unfit.reason, f'{unfit.remedy}; or write "{units.UNLIMITED}"') from None
 
 
 def _read_owner(value: object) -> int:
@@ -324,6 +335,18 @@ class Store(Section):
         default="file:content",
         validate_default=True,
         description="the folder of the copies, which is ipsync's alone: what it does not know there is erased",
+    )
+    size_most: Annotated[int | None, BeforeValidator(_read_quota), units.QUOTA] = Field(
+        default=None,
+        description="bytes of files kept in all (F31): when no room is left for one more of the largest size, 105MiB, "
+        "nothing new is fetched; what is kept is verified, served and erased as ever. The free space of the disk is "
+        "a limit in any case",
+    )
+    account_size_most: Annotated[int | None, BeforeValidator(_read_quota), units.QUOTA] = Field(
+        default=None,
+        description="bytes of files kept of each account (F31): one that filled its own waits, and holds up no other. "
+        f'"{units.UNLIMITED}" by default, since a limit that nobody chose would leave out works that members expect '
+        "to be there",
     )
 
     @property

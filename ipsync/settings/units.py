@@ -52,6 +52,8 @@ def size_text(size_bytes: int) -> str:
 
 DURATION = Unit('duration, e.g. "90s", "24h", "30d"', duration_text)
 BANDWIDTH = Unit('size a second, e.g. "5MB"', size_text)
+UNLIMITED = "unlimited"
+QUOTA = Unit(f'size, e.g. "500GB", or "{UNLIMITED}"', lambda value: UNLIMITED if value is None else size_text(value))
 REQUESTS = Unit("requests")
 RATE = Unit("requests, fractions allowed", lambda value: int(value) if value == int(value) else value)
 DOCUMENTS = Unit("documents")

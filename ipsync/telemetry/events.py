@@ -106,6 +106,7 @@ class Event(StrEnum):
     MEDIA_STORED = "media.stored", "a file was downloaded and stored"
     MEDIA_FAILED = "media.failed", "a file could not be had now"
     MEDIA_REJECTED = "media.rejected", "a file was refused for good: forbidden host, too large, no media"
+    MEDIA_HELD_UP = "media.held-up", "a quota is reached: new files wait; verifying, serving and erasing go on"
 
     REQUEST_SENT = "request.sent", "a request to ipernity was answered"
     REQUEST_FAILED = "request.failed", "a request to ipernity failed"

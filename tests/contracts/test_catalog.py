@@ -14,6 +14,7 @@ from ipsync.policy.budget import BudgetState, RealRate, Spent
 from ipsync.policy.documents import Document, DocumentState, RenditionState, Tombstone, Visibility
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.listings import Listing, PageRecord
+from ipsync.policy.quota import Holding
 from ipsync.policy.removals import OPEN_STAGES, Reason, Scope, Stage
 from ipsync.policy.sweeping import doom
 from ipsync.ports.catalog import Catalog, CatalogFailure, JobRun, Transaction, View
@@ -456,6 +457,8 @@ async def test_no_account_is_starved_of_its_files(catalog: Catalog) -> None:
     assert len(found) == 10
     assert {201, 301} < {entry.document_id for entry in found}
     assert len(await catalog.read(lambda view: view.wanted_renditions(NOW, 1000))) == 102
+    others = await catalog.read(lambda view: view.wanted_renditions(NOW, 1000, {1}))
+    assert {entry.document_id for entry in others} == {201, 301}
     ones = [
         (await catalog.read(lambda view, at=at: view.wanted_renditions(NOW + at, 1)))[0]
         for at in range(0, 3 * SECOND, SECOND)
@@ -887,6 +890,27 @@ async def test_the_catalog_in_numbers(catalog: Catalog) -> None:
     )  # fmt: skip
     assert (each[2].stored_bytes, each[2].oldest_verified_at, each[2].open_removals) == (50, NOW - 3, 1)
     assert (each[3].stored_bytes, each[3].oldest_verified_at) == (0, None)
+
+
+async def test_F31_what_an_account_holds_counts_until_it_is_gone(catalog: Catalog) -> None:
+    def work(tx: Transaction) -> None:
+        tx.put_account(an_account(3, state=AccountState.PAUSED))
+        tx.put_account(an_account(4))
+        tx.add_documents([a_document(1), a_document(2, 2), a_document(3, 3)])
+        tx.put_renditions([a_rendition(1), a_stored_rendition(1, "500", size_bytes=40)])
+        tx.put_renditions([a_rendition(1, "640", state=RenditionState.FAILED)])
+        tx.put_renditions([a_stored_rendition(1, "800", size_bytes=2), a_stored_rendition(2, account_id=2)])
+        tx.put_renditions([a_rendition(3, account_id=3), a_stored_rendition(3, "500", account_id=3, size_bytes=9)])
+        tx.set_rendition_state([ContentKey(1, 1, "800")], RenditionState.ERASING)
+
+    await catalog.write(work)
+    held = await catalog.read(lambda view: view.holdings())
+    size = a_stored_rendition(2, account_id=2).size_bytes
+    assert held == {1: Holding(42, 2), 2: Holding(size, 0), 3: Holding(9, 0)}
+    await catalog.write(lambda tx: tx.drop_renditions([ContentKey(1, 1, "800")]))
+    await catalog.write(lambda tx: tx.forget_documents([3]))
+    held = await catalog.read(lambda view: view.holdings())
+    assert held == {1: Holding(40, 2), 2: Holding(size, 0)}
 
 
 async def test_a_failed_run_keeps_the_last_success(catalog: Catalog) -> None:
