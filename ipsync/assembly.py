@@ -157,7 +157,10 @@ class Works:
         channels = channels_of(settings, os.environ, clock.now, settings.user_agent(ipsync.__version__))
         self.notices = Notices(catalog, clock, channels, settings.operator.application, settings.status_link)
         senses = Senses(
-            self._spending, lambda: rooms_of(settings.store.path, settings.database.path), base.clock.behind
+            self._spending,
+            lambda: rooms_of(settings.store.path, settings.database.path),
+            base.clock.behind,
+            rules.quota,
         )
         self.telling = Telling(
             catalog, clock, metrics, base.stamp, rules, settings, site_of(settings.api.authorize_url)

@@ -210,7 +210,7 @@ class Daemon:
         """Measure, publish, save the clock's mark, tell systemd."""
         health = await read_health(base.catalog, base.clock, works.rules.lease, works.believed_requests_per_hour)
         self._health = health
-        publish(health, base.metrics)
+        publish(health, base.metrics, works.rules.quota)
         await base.removal_count.run(works.rules.lease)
         base.show_machine(self._settings)
         await works.look_at_budget()

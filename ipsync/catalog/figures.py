@@ -11,7 +11,7 @@ from ipsync.catalog.renditions import HELD, TO_FETCH
 from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
-from ipsync.policy.quota import Holding, Holdings
+from ipsync.policy.quota import FilesHeld, Holdings
 from ipsync.policy.removals import OPEN_STAGES
 from ipsync.ports.catalog import AccountFigures, Figures
 
@@ -77,13 +77,13 @@ class FigureReading(AgeReading):
 
     def holdings(self) -> Holdings:
         """The files of each account in numbers, for its quota; wanted are files of ACTIVE accounts only."""
-        found: dict[int, Holding] = {}
+        found: dict[int, FilesHeld] = {}
         for row in self._rows(_FILES):
-            before = found.get(row.account_id, Holding())
+            before = found.get(row.account_id, FilesHeld())
             if row.state in HELD:
-                found[row.account_id] = Holding(before.size_bytes + row.size_bytes, before.wanted_files)
+                found[row.account_id] = FilesHeld(before.size_bytes + row.size_bytes, before.wanted_files)
             elif row.state in TO_FETCH and row.standing == AccountState.ACTIVE.value:
-                found[row.account_id] = Holding(before.size_bytes, before.wanted_files + row.number)
+                found[row.account_id] = FilesHeld(before.size_bytes, before.wanted_files + row.number)
         return found
 
     def account_figures(self) -> dict[int, AccountFigures]:

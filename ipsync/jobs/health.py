@@ -1,13 +1,14 @@
 """Health: are we within the law, by how much, and how do we know? One value for metrics, probes and people."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
 from ipsync.policy.instants import Duration, Instant, seconds
 from ipsync.policy.lease import Lease
 from ipsync.policy.planning import SweepPlan, plan_sweeps
+from ipsync.policy.quota import NO_QUOTA, Holdings, Quota
 from ipsync.policy.sealing import sealed_until
 from ipsync.policy.tripwire import Tripwire
 from ipsync.ports.catalog import Catalog, Figures, JobRun, View
@@ -34,6 +35,7 @@ class Health:
         sealed_until: when the first sealed document is erased unless it is verified before, or None.
         petitions: requests without proof that wait for the operator.
         ledger_entries: how many entries the ledger has.
+        holdings: the files of each account, for the quotas.
     """
 
     at: Instant
@@ -48,6 +50,7 @@ class Health:
     sealed_until: Instant | None = None
     petitions: int = 0
     ledger_entries: int = 0
+    holdings: Holdings = field(default_factory=dict)
 
     @property
     def is_lawful(self) -> bool:
@@ -95,15 +98,17 @@ def _read(view: View, now: Instant, lease: Lease, requests_per_hour: float) -> H
         sealed_until=sealed_until(kept[0], lease) if kept else None,
         petitions=view.waiting_petitions(),
         ledger_entries=0 if head is None else head.sequence,
+        holdings=view.holdings(),
     )
 
 
-def publish(health: Health, metrics: Metrics) -> None:
+def publish(health: Health, metrics: Metrics, quota: Quota = NO_QUOTA) -> None:
     """Show it to Prometheus.
 
     Args:
         health: how things stand.
         metrics: where to.
+        quota: how many bytes of files may be kept.
     """
     for state in DocumentState:
         metrics.set_documents(state.value, health.figures.documents.get(state, 0))
@@ -112,6 +117,7 @@ def publish(health: Health, metrics: Metrics) -> None:
     metrics.set_utilization(health.plan.utilization)
     metrics.set_tripwires(len(health.tripwires))
     metrics.set_store_bytes(health.figures.stored_bytes)
+    metrics.set_quota(quota.size_most, len(quota.held_up(health.holdings)))
     metrics.set_account_states({state.value: number for state, number in health.accounts.items()})
     metrics.set_open_removals({stage.value: number for stage, number in health.figures.open_removals.items()})
     metrics.set_petitions(health.petitions)

@@ -26,6 +26,7 @@ from ipsync.policy.incidents import (
 from ipsync.policy.instants import Duration, Instant
 from ipsync.policy.lease import Lease
 from ipsync.policy.notices import Delivery, incident_headline
+from ipsync.policy.quota import NO_QUOTA, Quota
 from ipsync.policy.requests import RemovalRequest
 from ipsync.ports.catalog import AccountFigures, Catalog, JobRun, Transaction, View
 from ipsync.ports.clock import Clock
@@ -45,11 +46,13 @@ class Senses:
         spending: how the request budget stands.
         rooms: what is left of the disks, by place.
         behind: how far the wall clock lies behind the lease clock.
+        quota: how many bytes of files may be kept.
     """
 
     spending: Callable[[], Spending]
     rooms: Callable[[], Mapping[str, Room]]
     behind: Callable[[], Duration]
+    quota: Quota = NO_QUOTA
 
 
 class Incidents:
@@ -110,6 +113,8 @@ class Incidents:
             rooms=self._senses.rooms(),
             behind=self._senses.behind(),
             spending=spending,
+            quota=self._senses.quota,
+            holdings=health.holdings,
         )
 
     def _keep(self, tx: Transaction, found: Sequence[Trouble]) -> None:

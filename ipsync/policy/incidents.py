@@ -7,12 +7,13 @@ Nothing here holds a member's word: subjects are numbers of accounts and request
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.instants import DAY, SECOND, Duration, Instant
 from ipsync.policy.lease import Lease
+from ipsync.policy.quota import NO_QUOTA, Holdings, Quota
 from ipsync.policy.requests import RemovalRequest
 from ipsync.policy.tripwire import Tripwire
 
@@ -56,6 +57,7 @@ class Condition(StrEnum):
     ACCOUNT_FAILING = "account-failing"  # an account can't be read, again and again
     JOB_FAILING = "job-failing"  # a job fails and has not gone well for a while
     NOT_KEPT = "not-kept"  # the budget does not carry an account: not admitted, or given up (F20)
+    QUOTA = "quota"  # files wait since a quota of bytes is reached (F31)
     BUDGET_CUT = "budget-cut"  # ipernity allows less than is configured (112, 113)
     BUDGET_SPENT = "budget-spent"  # our own cap of an hour or a day is used up
     CLOCK = "clock"  # the wall clock disagrees with the time that has passed
@@ -168,6 +170,8 @@ class Situation:
         jobs: since when each failing job has not gone well; 0 for never.
         rooms: by place.
         behind: how far the wall clock lies behind the lease clock.
+        quota: how many bytes of files may be kept.
+        holdings: what is kept, by account.
     """
 
     now: Instant
@@ -184,6 +188,8 @@ class Situation:
     rooms: Mapping[str, Room] | None = None
     behind: Duration = 0
     spending: Spending | None = None
+    quota: Quota = NO_QUOTA
+    holdings: Holdings = field(default_factory=dict)
 
 
 def troubles(situation: Situation) -> list[Trouble]:
@@ -194,6 +200,7 @@ def troubles(situation: Situation) -> list[Trouble]:
         *_of_requests(situation),
         *_of_tripwires(situation),
         *_of_work(situation),
+        *_of_quotas(situation),
         *_of_budget(situation),
         *_of_machine(situation),
     ]
@@ -268,6 +275,17 @@ def _of_work(situation: Situation) -> Iterator[Trouble]:
     for job, well_at in (situation.jobs or {}).items():
         if situation.now - well_at >= patience:
             yield Trouble(Condition.JOB_FAILING, job)
+
+
+def _of_quotas(situation: Situation) -> Iterator[Trouble]:
+    """A full account is no trouble while nothing of it waits; where all together are full, that is one."""
+    quota, holdings = situation.quota, situation.holdings
+    held_up = quota.held_up(holdings)
+    if held_up and quota.is_reached(holdings):
+        yield Trouble(Condition.QUOTA, "", sum(holding.size_bytes for holding in holdings.values()))
+        return
+    for account_id in sorted(held_up):
+        yield Trouble(Condition.QUOTA, str(account_id), holdings[account_id].size_bytes)
 
 
 def _of_budget(situation: Situation) -> Iterator[Trouble]:

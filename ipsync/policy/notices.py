@@ -27,6 +27,7 @@ _MANY: Mapping[Condition, str] = {
     Condition.ACCOUNT_FAILING: "accounts could not be read many times in a row",
     Condition.JOB_FAILING: "jobs keep failing",
     Condition.NOT_KEPT: "accounts are not mirrored: the request budget does not carry them",
+    Condition.QUOTA: "accounts have filled their quota, and new files of them wait",
 }
 
 _ADVICE: Mapping[Condition, str] = {
@@ -50,6 +51,8 @@ _ADVICE: Mapping[Condition, str] = {
     Condition.ACCOUNT_FAILING: "`ipsync account show` says why. Its leases run out if nothing changes.",
     Condition.JOB_FAILING: "The log says why (job.failed).",
     Condition.NOT_KEPT: "`ipsync plan` shows what each account costs, and `ipsync plan --what-if` what would change.",
+    Condition.QUOTA: "What is kept is verified, served and erased as ever. New files come by themselves when something "
+    "was erased, or when you raise `store.size_most` or `store.account_size_most` and reload.",
     Condition.BUDGET_CUT: "ipsync slowed down by itself and recovers by itself. If it happens often, lower the caps in "
     "[budget] to what the key is allowed.",
     Condition.BUDGET_SPENT: "Only removals and confirmations get through until the window moves on. `ipsync plan` "
@@ -118,6 +121,11 @@ def headline(condition: Condition, subject: str, number: int) -> str:
         Condition.ACCOUNT_FAILING: f"Account {subject} could not be read {number:,} times in a row",
         Condition.JOB_FAILING: f"The job {subject} keeps failing",
         Condition.NOT_KEPT: f"Account {subject} is not mirrored: the request budget does not carry it",
+        Condition.QUOTA: (
+            f"Account {subject} has filled its quota with {_size(number)}, and new files of it wait"
+            if subject
+            else f"The quota of all files is reached with {_size(number)}, and new ones wait"
+        ),
         Condition.BUDGET_CUT: f"ipernity refused requests; about {number:,} an hour are believed to be allowed",
         Condition.BUDGET_SPENT: f"The requests of the {subject} are used up",
         Condition.CLOCK: f"The wall clock lies {span(number * SECOND)} behind the time that has passed",

@@ -19,7 +19,7 @@ LARGEST_THUMBNAIL_BYTES = 21 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class FilesHeld:
     """The files of one account.
 
     Attributes:
@@ -31,7 +31,7 @@ class Holding:
     wanted_files: int = 0
 
 
-Holdings = Mapping[int, Holding]
+Holdings = Mapping[int, FilesHeld]
 """By account id; accounts without any files are left out."""
 
 
@@ -112,7 +112,7 @@ class Filling:
         """
         left = self._left_of.get(account_id)
         if left is None:
-            stored = self._holdings.get(account_id, Holding()).size_bytes
+            stored = self._holdings.get(account_id, FilesHeld()).size_bytes
             left = _left(self._quota.account_size_most, stored)
         if size_bytes > min(left, self._left):
             return False

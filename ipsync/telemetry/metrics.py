@@ -5,6 +5,7 @@ is not declared here counts as `other`, so that no caller can open a label to th
 """
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
@@ -214,6 +215,15 @@ class Metrics:
         self._store_free = Gauge(
             "ipsync_store_free_bytes", "Room left on the file system of the store.", registry=registry
         )
+        self._quota = Gauge(
+            "ipsync_store_quota_bytes", "Bytes of files that may be stored; +Inf where none is set.", registry=registry
+        )
+        self._quota.set(inf)
+        self._held_up = Gauge(
+            "ipsync_accounts_held_up_by_quota",
+            "Accounts of which new files wait because a quota of bytes is reached.",
+            registry=registry,
+        )
         self._clock_behind = Gauge(
             "ipsync_clock_behind_seconds",
             "How far the wall clock lies behind the lease clock; more than a moment means that it was set back.",
@@ -304,6 +314,16 @@ class Metrics:
     def set_store_bytes(self, size_bytes: int) -> None:
         """Show how many bytes of files are stored."""
         self._store_bytes.set(size_bytes)
+
+    def set_quota(self, size_most: int | None, held_up: int) -> None:
+        """Show what the quotas hold back.
+
+        Args:
+            size_most: bytes of files that may be stored in all, or None.
+            held_up: accounts of which files wait.
+        """
+        self._quota.set(inf if size_most is None else size_most)
+        self._held_up.set(held_up)
 
     def set_machine(self, free_bytes: int, clock_behind: Duration, reaped_at: Instant | None) -> None:
         """Show how the machine does.

@@ -14,7 +14,7 @@ from ipsync.policy.budget import BudgetState, RealRate, Spent
 from ipsync.policy.documents import Document, DocumentState, RenditionState, Tombstone, Visibility
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.listings import Listing, PageRecord
-from ipsync.policy.quota import Holding
+from ipsync.policy.quota import FilesHeld
 from ipsync.policy.removals import OPEN_STAGES, Reason, Scope, Stage
 from ipsync.policy.sweeping import doom
 from ipsync.ports.catalog import Catalog, CatalogFailure, JobRun, Transaction, View
@@ -906,11 +906,11 @@ async def test_F31_what_an_account_holds_counts_until_it_is_gone(catalog: Catalo
     await catalog.write(work)
     held = await catalog.read(lambda view: view.holdings())
     size = a_stored_rendition(2, account_id=2).size_bytes
-    assert held == {1: Holding(42, 2), 2: Holding(size, 0), 3: Holding(9, 0)}
+    assert held == {1: FilesHeld(42, 2), 2: FilesHeld(size, 0), 3: FilesHeld(9, 0)}
     await catalog.write(lambda tx: tx.drop_renditions([ContentKey(1, 1, "800")]))
     await catalog.write(lambda tx: tx.forget_documents([3]))
     held = await catalog.read(lambda view: view.holdings())
-    assert held == {1: Holding(40, 2), 2: Holding(size, 0)}
+    assert held == {1: FilesHeld(40, 2), 2: FilesHeld(size, 0)}
 
 
 async def test_a_failed_run_keeps_the_last_success(catalog: Catalog) -> None:

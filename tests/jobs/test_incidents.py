@@ -1,22 +1,26 @@
 """What needs a person is told once, and so is its end; a restart forgets nothing."""
 
 import asyncio
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from ipsync.jobs.audit_standing import WHOLE, remember_findings
+from ipsync.jobs.health import publish, read_health
 from ipsync.jobs.incidents import Incidents, Senses
 from ipsync.jobs.notices import Notices
 from ipsync.policy.incidents import Condition, Incident, Room, Spending
 from ipsync.policy.instants import HOUR, MINUTE, SECOND, Duration
 from ipsync.policy.notices import Notice
 from ipsync.policy.petitions import new_petition
+from ipsync.policy.quota import Quota
 from ipsync.policy.requests import RequestScope, Subject, Words
 from ipsync.ports.catalog import JobRun
 from ipsync.ports.notify import NotifyFailure
 from tests.fakes.store import MemoryStore
-from tests.jobs.household import Household
+from tests.jobs.household import RULES, Household
 
 HOSTILE = "<script>canary-title</script>\N{RIGHT-TO-LEFT OVERRIDE}"
 
@@ -57,7 +61,7 @@ class Watched:
 
     def restart(self) -> None:
         house = self.house
-        senses = Senses(lambda: self.spending, lambda: self.rooms, lambda: self.behind)
+        senses = Senses(lambda: self.spending, lambda: self.rooms, lambda: self.behind, house.rules.quota)
         self.notices = Notices(
             house.catalog, house.clock, self.channels, "Our wall", lambda: "http://mirror.test/status"
         )
@@ -186,6 +190,34 @@ async def test_F3_F7_F20_disk_clock_and_budget(watched: Watched) -> None:
         "The wall clock lies 3 h behind the time that has passed",
         "The disk of the copies is nearly full: 2 MB left",
     ]
+
+
+async def test_F31_a_filled_quota_is_told_and_over_when_nothing_waits_any_more(
+    households: Callable[..., Household],
+) -> None:
+    limits = Quota(account_size_most=30_000, file_size_most=10_000)
+    house = households(rules=replace(RULES, quota=limits))
+    mine = await house.member(7, 4)
+    await house.member(8, 1)
+    await house.mirror()
+    watched = Watched(house)
+    await watched.look()
+    (said,) = watched.mail.subjects
+    assert re.fullmatch(r"Account 7 has filled its quota with 2\d kB, and new files of it wait", said)
+    assert "store.account_size_most" in watched.mail.sent[0].text
+    publish(await read_health(house.catalog, house.clock, house.rules.lease, 1000), house.metrics, limits)
+    text = house.metrics.render()[0].decode()
+    assert "ipsync_accounts_held_up_by_quota 1.0" in text
+    assert "ipsync_store_quota_bytes +Inf" in text
+    for number in mine[1:]:
+        house.source.delete(number)
+    await house.sync()
+    await house.confirm()
+    await house.purge()
+    await house.fetch()
+    await watched.look(HOUR)
+    await watched.look(10 * MINUTE)
+    assert watched.mail.subjects[1:] == [f"Over: {said}"]
 
 
 async def test_a_channel_that_fails_is_tried_again_and_holds_up_no_other(watched: Watched) -> None:

@@ -22,6 +22,7 @@ from ipsync.policy.incidents import (
 )
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 from ipsync.policy.lease import Lease
+from ipsync.policy.quota import FilesHeld, Quota
 from ipsync.policy.requests import Holding, RequestScope, Subject, new_request
 from ipsync.policy.tripwire import Tripwire
 
@@ -137,6 +138,15 @@ def test_F3_F7_the_machine() -> None:
         (Condition.DISK_LOW, "database"),
     ]
     assert conditions(behind=60 * SECOND) == []
+
+
+def test_F31_a_full_account_is_a_trouble_only_if_something_of_it_waits() -> None:
+    quota = Quota(size_most=1000, account_size_most=400, file_size_most=100)
+    holdings = {7: FilesHeld(350, 2), 8: FilesHeld(400, 0), 9: FilesHeld(0, 3)}
+    assert troubles(situation(quota=quota, holdings=holdings)) == [Trouble(Condition.QUOTA, "7", 350)]
+    assert troubles(situation(holdings=holdings)) == []
+    full = {**holdings, 10: FilesHeld(200, 0)}
+    assert troubles(situation(quota=quota, holdings=full)) == [Trouble(Condition.QUOTA, "", 950)]
 
 
 def test_of_very_many_alike_the_rest_is_one_trouble() -> None:

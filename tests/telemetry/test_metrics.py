@@ -37,6 +37,8 @@ ADDED = {
     "ipsync_media_bytes_total": ("counter", set()),
     "ipsync_http_requests_total": ("counter", {"route", "status"}),
     "ipsync_store_free_bytes": ("gauge", set()),
+    "ipsync_store_quota_bytes": ("gauge", set()),
+    "ipsync_accounts_held_up_by_quota": ("gauge", set()),
     "ipsync_clock_behind_seconds": ("gauge", set()),
     "ipsync_reaper_last_run_timestamp_seconds": ("gauge", set()),
     "ipsync_accounts": ("gauge", {"state"}),

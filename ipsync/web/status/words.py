@@ -98,6 +98,7 @@ def _is_of_account(incident: Incident) -> bool:
         Condition.ACCOUNT_CLOSED,
         Condition.ACCOUNT_FAILING,
         Condition.NOT_KEPT,
+        Condition.QUOTA,
         Condition.TRIPWIRE,
     )
     return incident.condition in of_accounts and incident.subject.isdigit()
