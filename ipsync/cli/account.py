@@ -216,7 +216,7 @@ def show(ctx: typer.Context, name: AccountName, as_json: AsJson = False) -> None
             ("grant checked", session.moment(account.checked_at, now)),
             ("oldest check", session.moment(figures.oldest_verified_at, now)),
             ("documents", f"{shown.served} served, {shown.documents - shown.served} hidden"),
-            ("files", f"{figures.stored_files} ({session.size_text(figures.stored_bytes)})"),
+            ("files", shown.files),
             ("being removed", session.counted(figures.open_removals, "document")),
             *(("tripwire", absences.tripwire_text(tripwire, now)) for tripwire in shown.tripwires),
         ]

@@ -33,6 +33,8 @@ class Shown:
         consents: "Sequence[Consent]",
         needed: Mapping[str, str],
         tripwires: "Sequence[Tripwire]" = (),
+        *,
+        held_up: bool = False,
     ) -> None:
         """Keep what was read.
 
@@ -42,6 +44,7 @@ class Shown:
             consents: all of them, oldest first.
             needed: the permissions that are used.
             tripwires: its mass disappearances, the newest first.
+            held_up: whether files of it wait because a quota is reached.
         """
         from ipsync.policy.accounts import excess_permissions
 
@@ -49,6 +52,7 @@ class Shown:
         self.figures = figures
         self.consents = consents
         self.tripwires = tripwires
+        self.held_up = held_up
         self.permissions = dict(consents[-1].permissions) if consents and consents[-1].ended_at is None else {}
         self.excess = excess_permissions(self.permissions, needed)
 
@@ -61,6 +65,13 @@ class Shown:
     def meaning(self) -> str:
         """What its state means."""
         return MEANINGS[self.account.state]
+
+    @property
+    def files(self) -> str:
+        """Its files for people."""
+        size = session.size_text(self.figures.stored_bytes)
+        waits = "; new ones wait, since a quota is reached (ipsync status)" if self.held_up else ""
+        return f"{self.figures.stored_files} ({size}){waits}"
 
     @property
     def documents(self) -> int:
@@ -92,6 +103,7 @@ class Shown:
             "documents": {state.value: number for state, number in figures.documents.items()},
             "stored_files": figures.stored_files,
             "stored_bytes": figures.stored_bytes,
+            "held_up_by_quota": self.held_up,
             "oldest_verified_at": session.instant_text(figures.oldest_verified_at),
             "open_removals": figures.open_removals,
             "failure": account.failure,
@@ -124,7 +136,7 @@ async def look_at_all(works: "Works", accounts: "Sequence[Account] | None" = Non
     needed = works.rules.permissions
 
     def read(view: "View") -> list[Shown]:
-        figures = view.account_figures()
+        figures, held_up = view.account_figures(), works.rules.quota.held_up(view.holdings())
         return [
             Shown(
                 account,
@@ -132,6 +144,7 @@ async def look_at_all(works: "Works", accounts: "Sequence[Account] | None" = Non
                 view.consents(account.account_id),
                 needed,
                 view.tripwires(account_id=account.account_id, active_only=False, limit=_TRIPWIRES_SHOWN),
+                held_up=account.account_id in held_up,
             )
             for account in (view.accounts() if accounts is None else accounts)
         ]

@@ -61,7 +61,15 @@ async def _look(works: "Works", before: Sight | None = None) -> Sight:
     holder = OneProcessLock(works.settings.database.path).holder()
     found = await base.catalog.read(lambda view: forecast_now(view, works.rules, works.believed_requests_per_hour))
     return Sight(
-        whole, ages, await works.gate.snapshot(), works.settings.caps(), lease, found, holder, works.rules.on_demand
+        whole,
+        ages,
+        await works.gate.snapshot(),
+        works.settings.caps(),
+        lease,
+        found,
+        holder,
+        works.rules.on_demand,
+        works.rules.quota,
     )
 
 
@@ -124,6 +132,11 @@ def _as_json(standing: Sight) -> dict[str, Any]:
         "stored_bytes": figures.stored_bytes,
         "wanted_files": 0 if standing.on_demand else figures.wanted_files,
         "on_demand_files": figures.wanted_files if standing.on_demand else 0,
+        "quota": {
+            "size_most": None if standing.quota is None else standing.quota.size_most,
+            "account_size_most": None if standing.quota is None else standing.quota.account_size_most,
+            "accounts_held_up": 0 if standing.quota is None else len(standing.quota.held_up(health.holdings)),
+        },
         "ages": [
             {"from_seconds": seconds(band.begin), "documents": band.number, "what": band.words}
             for band in age_bands(standing.ages, standing.lease)

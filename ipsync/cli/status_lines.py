@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ipsync.policy.budget import Caps
     from ipsync.policy.forecast import Forecast
     from ipsync.policy.lease import Lease
+    from ipsync.policy.quota import Quota
     from ipsync.process import Holder
 
 _TROUBLED_SHOWN = 5
@@ -40,6 +41,7 @@ class Sight:
     forecast: "Forecast"
     holder: "Holder | None"
     on_demand: bool = False
+    quota: "Quota | None" = None
 
     @property
     def health(self) -> "Health":
@@ -81,6 +83,7 @@ def facts_of(standing: Sight) -> "list[tuple[str, str | Text]]":
                 f"{figures.wanted_files:,} {'more when they are asked for' if standing.on_demand else 'to fetch'}"
             ),
         ),
+        *_quota(standing),
         (
             "read within",
             f"{session.span(found.worst_wait)}: {session.counted(found.pages, 'page')}, {found.requests_per_day:,.0f} "
@@ -198,6 +201,25 @@ def _documents(health: "Health") -> str:
     served = counts.pop(DocumentState.LIVE, 0)
     hidden = _counts({state.value: number for state, number in counts.items()})
     return f"{served:,} served" + (f"; hidden: {hidden}" if hidden else "")
+
+
+def _quota(standing: Sight) -> "list[tuple[str, str | Text]]":
+    """How many bytes of files may be kept, and who waits; nothing where there is no limit."""
+    quota = standing.quota
+    if quota is None or not quota.is_set:
+        return []
+    limits = [
+        f"{session.size_text(most)} {of_whom}"
+        for most, of_whom in ((quota.size_most, "in all"), (quota.account_size_most, "for each account"))
+        if most is not None
+    ]
+    held_up = len(quota.held_up(standing.health.holdings))
+    waits = (
+        f". New files of {session.counted(held_up, 'account')} wait until something is erased or [store] allows more"
+        if held_up
+        else ""
+    )
+    return [("quota", ", ".join(limits) + waits)]
 
 
 def _sealed(health: "Health") -> "list[tuple[str, str | Text]]":

@@ -125,6 +125,7 @@ async def _sync(works: "Works", name: str | None) -> dict[str, Any]:
         "bytes_fetched": fetched.size_bytes,
         "files_failed": fetched.failed,
         "store_full": fetched.full,
+        "accounts_held_up_by_quota": len(fetched.held_up),
         "failures": {str(key): words for key, words in swept.failures.items()},
         "stopped": swept.stopped,
     }
@@ -150,6 +151,9 @@ def _print_done(done: dict[str, Any]) -> None:
         f"Files: {done['files_fetched']} fetched ({session.size_text(done['bytes_fetched'])}){failed}."
         + (" The store is full." if done["store_full"] else "")
     )
+    if done["accounts_held_up_by_quota"]:
+        waiting = session.counted(done["accounts_held_up_by_quota"], "account")
+        output.say(f"A quota is reached: new files of {waiting} wait (ipsync status).")
     if done["waiting_for_log"]:
         output.say(session.LOG_IS_CUT_LATER)
     if done["removals_unanswered"]:

@@ -72,6 +72,7 @@ class Doctor:
             self._file_system,
             self._erasing,
             self._database,
+            self._quota,
             *(() if offline else (self._ipernity,)),
             self._budget,
             self._service,
@@ -247,6 +248,25 @@ class Doctor:
             return Finding("database", Verdict.OK, f"it is whole; read back from SQLite: {_PRAGMAS}")
 
         return await self._with_works("database", look)
+
+    async def _quota(self) -> Finding:
+        """Whether files wait because a quota is reached (F31)."""
+
+        async def look(works: Works) -> Finding:
+            quota = works.rules.quota
+            if not quota.is_set:
+                return Finding("quota", Verdict.OK, "none is set: only the disk limits what is kept")
+            held_up = quota.held_up(await works.base.catalog.read(lambda view: view.holdings()))
+            if held_up:
+                return Finding(
+                    "quota",
+                    Verdict.NOTE,
+                    f"a quota is reached, and new files wait; accounts concerned: {len(held_up)}",
+                    "raise store.size_most or store.account_size_most and reload, or mirror less: ipsync status",
+                )
+            return Finding("quota", Verdict.OK, "no file waits for room in a quota")
+
+        return await self._with_works("quota", look)
 
     async def _ipernity(self) -> Finding:
         """One signed request tells of network, key, signature and quota at once."""

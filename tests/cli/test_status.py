@@ -64,6 +64,21 @@ def test_what_is_fetched_when_it_is_asked_for_waits_for_nobody(on: On, own_mirro
     assert re.search(r"files +\d+ stored \(.*\), [\d,]+ more when they are asked for", on(own_mirror, "status").out)
 
 
+def test_F31_who_waits_for_room_in_a_quota_is_told(on: On, own_mirror: SiteMirror) -> None:
+    assert "quota" not in on(own_mirror, "status").out
+    own_mirror.edit("[mirror]\n", '[store]\naccount_size_most = "105MiB"\n\n[mirror]\n')
+    assert re.search(r"quota +110\.1 MB for each account\n", on(own_mirror, "status").out)
+    change_rows(own_mirror, "UPDATE rendition SET state = 'wanted' WHERE rendition = 'original'")
+    shown = " ".join(on(own_mirror, "status").out.split())
+    assert "quota 110.1 MB for each account. New files of 2 accounts wait until" in shown
+    told = json.loads(on(own_mirror, "status", "--json").out)
+    assert told["quota"] == {"size_most": None, "account_size_most": 105 << 20, "accounts_held_up": 2}
+    member = str(own_mirror.site.members[0].user_id)
+    assert json.loads(on(own_mirror, "account", "show", member, "--json").out)["held_up_by_quota"] is True
+    assert "new ones wait, since a quota is reached" in " ".join(on(own_mirror, "account", "show", member).out.split())
+    assert "note   quota: a quota is reached" in on(own_mirror, "doctor", "--offline").out
+
+
 def test_what_needs_a_person_is_told_as_on_the_page(on: On, mirror: SiteMirror) -> None:
     state_key = bytes.fromhex(mirror.env["IPSYNC_STATE_KEY"])
     catalog = open_catalog("sqlite:///ipsync.db", mirror.folder, state_key, inline=True)
