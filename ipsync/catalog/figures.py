@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 
 from ipsync.catalog.ageing import AgeReading
 from ipsync.catalog.entry_tables import EntryListingRow
 from ipsync.catalog.removals import OPEN, REMOVAL
 from ipsync.catalog.renditions import HELD, TO_FETCH
+from ipsync.catalog.sqlite import one_of
 from ipsync.catalog.tables import METADATA, table
 from ipsync.policy.accounts import AccountState
 from ipsync.policy.documents import DocumentState
@@ -27,10 +28,21 @@ _SUMS = select(_TALLY.c.kind, _TALLY.c.state, func.sum(_TALLY.c.number), func.su
 )
 _FILES = (
     select(
-        _TALLY.c.account_id, _TALLY.c.state, _TALLY.c.number, _TALLY.c.size_bytes, _ACCOUNT.c.state.label("standing")
+        _TALLY.c.account_id,
+        func.sum(case((one_of(_TALLY.c.state, HELD), _TALLY.c.size_bytes), else_=0)).label("size_bytes"),
+        func.sum(
+            case(
+                (
+                    and_(one_of(_TALLY.c.state, TO_FETCH), _ACCOUNT.c.state == AccountState.ACTIVE.value),
+                    _TALLY.c.number,
+                ),
+                else_=0,
+            )
+        ).label("wanted"),
     )
     .join(_ACCOUNT, _ACCOUNT.c.account_id == _TALLY.c.account_id, isouter=True)
     .where(_TALLY.c.kind == "rendition", _TALLY.c.number > 0)
+    .group_by(_TALLY.c.account_id)
 )
 _OLDEST_OF_ACCOUNTS = select(
     _ACCOUNT.c.account_id,
@@ -77,14 +89,7 @@ class FigureReading(AgeReading):
 
     def holdings(self) -> Holdings:
         """The files of each account in numbers, for its quota; wanted are files of ACTIVE accounts only."""
-        found: dict[int, FilesHeld] = {}
-        for row in self._rows(_FILES):
-            before = found.get(row.account_id, FilesHeld())
-            if row.state in HELD:
-                found[row.account_id] = FilesHeld(before.size_bytes + row.size_bytes, before.wanted_files)
-            elif row.state in TO_FETCH and row.standing == AccountState.ACTIVE.value:
-                found[row.account_id] = FilesHeld(before.size_bytes, before.wanted_files + row.number)
-        return found
+        return {account_id: FilesHeld(size_bytes, wanted) for account_id, size_bytes, wanted in self._rows(_FILES)}
 
     def account_figures(self) -> dict[int, AccountFigures]:
         """Each account in numbers."""
