@@ -164,7 +164,6 @@ def test_a_dry_run_changes_nothing(mirror: Mirror) -> None:
         (("5", "--json"), "--json asks nothing"),
         (("https://evil.test/doc/1/5", "--yes"), "another site"),
         (("five", "--yes"), "names no document"),
-        (("--account", "nobody", "--yes"), 'no account "nobody"'),
         (("5", "--yes", "--note", "x" * 501), "note is longer"),
     ],
 )
@@ -172,6 +171,13 @@ def test_wrong_usage_is_said_and_does_nothing(mirror: Mirror, words: tuple[str, 
     done = mirror("add", *words)
     assert (done.code, done.out) == (2, "")
     assert says in done.err
+    assert mirror.on_disk() == [5, 6, 7, 8]
+
+
+def test_of_an_unknown_account_nothing_is_removed(mirror: Mirror) -> None:
+    done = mirror("add", "--account", "nobody", "--yes")
+    assert (done.code, done.out) == (1, "")
+    assert 'no account "nobody"' in done.err
     assert mirror.on_disk() == [5, 6, 7, 8]
 
 
