@@ -132,11 +132,7 @@ def _as_json(standing: Sight) -> dict[str, Any]:
         "stored_bytes": figures.stored_bytes,
         "wanted_files": 0 if standing.on_demand else figures.wanted_files,
         "on_demand_files": figures.wanted_files if standing.on_demand else 0,
-        "quota": {
-            "size_most": None if standing.quota is None else standing.quota.size_most,
-            "account_size_most": None if standing.quota is None else standing.quota.account_size_most,
-            "accounts_held_up": 0 if standing.quota is None else len(standing.quota.held_up(health.holdings)),
-        },
+        "quota": _quota_json(standing),
         "ages": [
             {"from_seconds": seconds(band.begin), "documents": band.number, "what": band.words}
             for band in age_bands(standing.ages, standing.lease)
@@ -144,16 +140,7 @@ def _as_json(standing: Sight) -> dict[str, Any]:
         "ledger": None
         if head is None
         else {"entries": head.sequence, "at": session.instant_text(head.at), "hash": head.hash},
-        "webhooks": [
-            {
-                "webhook_id": str(told.webhook.webhook_id),
-                "state": told.webhook.state.value,
-                "owed_changes": told.debt.changes,
-                "owed_since": session.instant_text(told.debt.oldest_at),
-                "trouble": None if told.webhook.trouble is None else told.webhook.trouble.value,
-            }
-            for told in standing.whole.webhooks
-        ],
+        "webhooks": _webhooks_json(standing),
         "plan": {
             "pages": found.pages,
             "requests_per_day": round(found.requests_per_day, 1),
@@ -179,3 +166,27 @@ def _as_json(standing: Sight) -> dict[str, Any]:
             for run in health.job_runs.values()
         },
     }
+
+
+def _quota_json(standing: Sight) -> dict[str, Any]:
+    quota = standing.quota
+    if quota is None:
+        return {"size_most": None, "account_size_most": None, "accounts_held_up": 0}
+    return {
+        "size_most": quota.size_most,
+        "account_size_most": quota.account_size_most,
+        "accounts_held_up": len(quota.held_up(standing.health.holdings)),
+    }
+
+
+def _webhooks_json(standing: Sight) -> list[dict[str, Any]]:
+    return [
+        {
+            "webhook_id": str(told.webhook.webhook_id),
+            "state": told.webhook.state.value,
+            "owed_changes": told.debt.changes,
+            "owed_since": session.instant_text(told.debt.oldest_at),
+            "trouble": None if told.webhook.trouble is None else told.webhook.trouble.value,
+        }
+        for told in standing.whole.webhooks
+    ]

@@ -82,23 +82,14 @@ class Place:
         told = request.headers.getall("X-Forwarded-For", [])
         if self.public_url and told and (is_loopback(peer) or self._is_in_front(peer)):
             peer = told[-1].rpartition(",")[2].strip()
-        try:
-            known = ipaddress.ip_address(peer.partition("%")[0])
-        except ValueError:
-            return ""
-        if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped is None:
+        known = _address(peer)
+        if isinstance(known, ipaddress.IPv6Address):
             return str(ipaddress.ip_network((known, _IPV6_PREFIX), strict=False))
-        return str(known)
+        return "" if known is None else str(known)
 
     def _is_in_front(self, peer: str) -> bool:
-        if not self.front_servers:
-            return False
-        try:
-            address = ipaddress.ip_address(peer.partition("%")[0])
-        except ValueError:
-            return False
-        address = (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
-        return any(address in ipaddress.ip_network(known) for known in self.front_servers)
+        address = _address(peer) if self.front_servers else None
+        return address is not None and any(address in ipaddress.ip_network(known) for known in self.front_servers)
 
     def _hosts(self, request: web.Request) -> set[str]:
         names = list(self._names(request))
@@ -126,9 +117,14 @@ def is_loopback(address: str) -> bool:
     """Whether a peer's address is this machine; a peer without one came through a local socket."""
     if not address:
         return True
+    peer = _address(address)
+    return peer is not None and peer.is_loopback
+
+
+def _address(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read a peer's address; one of IPv4 in the clothes of IPv6 is of IPv4, and what is none is None."""
     try:
-        peer = ipaddress.ip_address(address.partition("%")[0])
+        address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
-        return False
-    mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
-    return (mapped or peer).is_loopback
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address

@@ -378,6 +378,7 @@ def test_a_flood_from_many_addresses_is_bounded():
         (HTTPS, "198.51.100.9", ["192.0.2.7"], "198.51.100.9"),
         (HTTPS, "::1", ["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::/64"),
         (HTTPS, "127.0.0.1", ["<script>"], ""),
+        (HTTPS, "::ffff:198.51.100.9", [], "198.51.100.9"),
     ],
 )
 def test_a_front_server_of_this_machine_is_believed_whom_it_stands_for(public_url, peer, forwarded, counted):
