@@ -29,6 +29,7 @@ from ipsync.web import (
 )
 from ipsync.web.answers import failure_answer, wants_html
 from ipsync.web.authentication import DOOR, AdminToken, Authenticator, Door, FailureLimit, TokenBook
+from ipsync.web.commit_stamps import STAMP, SharedStamp
 from ipsync.web.connections import Connection
 from ipsync.web.cursors import Cursors
 from ipsync.web.documents import CURSORS, SHOWCASE
@@ -84,11 +85,12 @@ def build_app(parts: WebParts, authenticator: Authenticator | None = None) -> we
     app[SESSIONS] = Sessions(parts.cookie_key, parts.clock, app[PLACE])
     app[REFUSALS] = Refusals(parts.clock)
     app[THROTTLES] = Throttles(parts.clock)
-    app[SHOWCASE] = Showcase(parts.catalog, parts.stamp)
+    app[STAMP] = SharedStamp(parts.stamp)
+    app[SHOWCASE] = Showcase(parts.catalog, app[STAMP])
     app[NUMBERS] = Numbers(parts.catalog, parts.clock)
     app[CURSORS] = Cursors(parts.admin_token)
     app[DOOR] = Door(
-        authenticator or TokenBook(AdminToken(parts.admin_token), parts.catalog, parts.clock, parts.stamp),
+        authenticator or TokenBook(AdminToken(parts.admin_token), parts.catalog, parts.clock, app[STAMP]),
         FailureLimit(parts.clock),
     )
     app[openapi.DESCRIPTION] = openapi.describe(API)

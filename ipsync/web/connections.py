@@ -15,7 +15,7 @@ from aiohttp.web_protocol import RequestHandler
 from ipsync.telemetry import Event, get_log
 from ipsync.web.answers import failure_answer
 from ipsync.web.failures import WebFailure
-from ipsync.web.headers import protect
+from ipsync.web.headers import head_of, protect
 
 _log = get_log(__name__)
 
@@ -24,8 +24,7 @@ def _busy(*, is_encrypted: bool) -> bytes:
     """Write what is said to whom there is no room for: before any request of theirs is read."""
     headers = {"Content-Length": "0", "Retry-After": "5", "Connection": "close"}
     protect(headers, is_encrypted=is_encrypted)
-    lines = ("HTTP/1.1 503 Service Unavailable", *(f"{name}: {value}" for name, value in headers.items()), "", "")
-    return "\r\n".join(lines).encode()
+    return head_of("503 Service Unavailable", headers) + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +49,25 @@ class Limits:
 class Connections:
     """All open connections, looked over every moment."""
 
-    def __init__(self, limits: Limits, note: Callable[[WebFailure], None], *, is_encrypted: bool = False) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        note: Callable[[WebFailure], None],
+        on_arrival: Callable[[], None],
+        *,
+        is_encrypted: bool = False,
+    ) -> None:
         """Have none open yet.
 
         Args:
             limits: what each may cost.
             note: told of what could not even be read.
+            on_arrival: called whenever bytes of a request have come.
             is_encrypted: whether members reach us by https; what is answered here says so too.
         """
         self.limits = limits
         self.note = note
+        self.on_arrival = on_arrival
         self.is_encrypted = is_encrypted
         self.busy = _busy(is_encrypted=is_encrypted)
         self._open: set[Connection] = set()
@@ -144,6 +152,11 @@ class Connection(RequestHandler):
         self._connections.release(self)
         self._line = None
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Note that somebody may have asked something new."""
+        self._connections.on_arrival()
+        super().data_received(data)
 
     def head_received(self) -> None:
         """Note that a request has arrived whole."""

@@ -15,7 +15,7 @@ from ipsync.policy.instants import rfc3339
 from ipsync.policy.lease import Lease
 from ipsync.policy.read_tokens import TokenScope
 from ipsync.policy.rules import Rules
-from ipsync.web.answers import json_bytes, tag_of, tagged, written
+from ipsync.web.answers import WrittenAnswer, tagged
 from ipsync.web.api import Endpoint, Reply
 from ipsync.web.api_schemas import DOCUMENT, DOCUMENTS, NOT_SHOWN
 from ipsync.web.authentication import CALLER
@@ -23,6 +23,7 @@ from ipsync.web.credit import LICENSES_TOLD, document_link, license_of, licenses
 from ipsync.web.cursors import Cursors
 from ipsync.web.failures import not_found
 from ipsync.web.parts import PARTS
+from ipsync.web.place import PLACE
 from ipsync.web.reading import (
     ACCOUNT,
     IF_NONE_MATCH,
@@ -76,10 +77,11 @@ async def show_document(request: web.Request) -> web.StreamResponse:
     if held is None:
         raise await why_missing(showcase, document_id, caller.account_id)
     rules = parts.rules()
-    if not caller.may_see(held.document.account_id) or not may_show(held, rules, parts.clock.now()):
+    now = parts.clock.now()
+    if not caller.may_see(held.document.account_id) or not may_show(held, rules, now):
         raise not_found()
-    told = showcase.told(held, rules, partial(_told, site_url=parts.site_url))
-    return written(request, told.body, told.tag, {"Link": told.link})
+    tell = partial(_told, site_url=parts.site_url, is_encrypted=request.app[PLACE].is_encrypted)
+    return showcase.told(held, rules, tell).answer.to(request, now)
 
 
 ENDPOINTS = (
@@ -120,9 +122,10 @@ ENDPOINTS = (
 )
 
 
-def _told(held: Held, rules: Rules, site_url: str) -> Told:
-    body = json_bytes(summary(held, rules.lease, site_url, rules.on_demand) | details(held.document))
-    return Told(held, rules, body, tag_of(body), link_header(held, site_url))
+def _told(held: Held, rules: Rules, site_url: str, is_encrypted: bool) -> Told:
+    value = summary(held, rules.lease, site_url, rules.on_demand) | details(held.document)
+    answer = WrittenAnswer(value, {"Link": link_header(held, site_url)}, is_encrypted=is_encrypted)
+    return Told(held, rules, answer)
 
 
 def summary(held: Held, lease: Lease, site_url: str, on_demand: bool = False) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What every answer carries, whatever it holds (F33, F37): nothing is guessed, framed, or kept by default."""
 
-from collections.abc import MutableMapping
+import re
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
 SERVER = "ipsync"
@@ -9,6 +10,9 @@ CONTENT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame
 """`base-uri` and `form-action` do not follow from `default-src`."""
 
 YEAR_OF_HTTPS = "max-age=31536000"
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,19 @@ def protect(headers: MutableMapping[str, str], *, is_encrypted: bool = False) ->
     for name, value in _DEFAULTS:
         if name not in headers:
             headers[name] = value
+
+
+def head_of(status: str, headers: Mapping[str, str]) -> bytes:
+    """Write the head of an answer (RFC 9112 §2), but the empty line at its end.
+
+    Args:
+        status: number and phrase.
+        headers: of the answer.
+
+    Raises:
+        ValueError: a header holds a control character, and would become two.
+    """
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items())]
+    if any(_CONTROLS.search(line) for line in lines):
+        raise ValueError("a header holds a control character")
+    return "".join(f"{line}\r\n" for line in lines).encode()

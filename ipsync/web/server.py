@@ -8,6 +8,7 @@ from aiohttp import web
 from ipsync.telemetry import Event, get_log
 from ipsync.web.app import build_app
 from ipsync.web.authentication import Authenticator
+from ipsync.web.commit_stamps import STAMP
 from ipsync.web.connections import Connection, Connections, Limits
 from ipsync.web.parts import WebParts
 from ipsync.web.place import PLACE
@@ -42,7 +43,10 @@ class WebServer:
         self._app = build_app(parts, authenticator)
         self._limits = limits or Limits()
         self._connections = Connections(
-            self._limits, self._app[REFUSALS].note, is_encrypted=self._app[PLACE].is_encrypted
+            self._limits,
+            self._app[REFUSALS].note,
+            self._app[STAMP].forget,
+            is_encrypted=self._app[PLACE].is_encrypted,
         )
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None

@@ -17,16 +17,16 @@ from ipsync.policy.lease import may_serve
 from ipsync.policy.permission import bar
 from ipsync.policy.rules import Rules
 from ipsync.ports.catalog import Catalog, View
+from ipsync.web.answers import WrittenAnswer
+from ipsync.web.commit_stamps import Stamp
 from ipsync.web.failures import WebFailure, gone, not_found
 
 _SCANNED_PER_ROUND = 200
 _ROUNDS = 25
 _KEPT_MOST = 2000
 _LONGEST_KEPT = 4000
-"""Documents kept in memory for a moment, and characters of description and tags of one that is: 32 MB at most."""
-
-Stamp = Callable[[], int | None]
-"""Gives a number that changes with every commit to the catalog, at once; None when it cannot."""
+"""Documents kept in memory for a moment, and characters of description and tags of one that is: 32 MB at most, and as
+much again for the answers made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,12 @@ class Told:
     """A document as it is written, and what that was made of.
 
     Attributes:
-        body: the answer's bytes.
-        tag: of these bytes, with quotes.
-        link: the value of the Link header.
+        answer: the document, written.
     """
 
     held: Held
     rules: Rules
-    body: bytes
-    tag: str
-    link: str
+    answer: WrittenAnswer
 
 
 def may_show(held: Held, rules: Rules, now: Instant) -> bool:
