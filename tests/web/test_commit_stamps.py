@@ -72,7 +72,11 @@ async def _questions(seed):
         if chance.random() < 0.4:
             behind.append(commits.done)
         else:
-            loop.call_soon(guarded, answer, commits.done)
+            loop.call_soon(later, chance.randint(0, 2), commits.done)
+
+    def later(turns, asked_at):
+        # A task takes a turn to begin, and may wait for others before it looks.
+        loop.call_soon(*((later, turns - 1, asked_at) if turns else (guarded, answer, asked_at)))
 
     def commit():
         commits.done += 1
