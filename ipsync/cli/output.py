@@ -283,6 +283,27 @@ def facts_table(facts: Iterable[tuple[str, object]]) -> "RenderableType":
     return table
 
 
+def fitting(renderable: "RenderableType", elsewhere: str) -> "RenderableType":
+    """Cut what is higher than the terminal, and say in the last line how much is missing.
+
+    Args:
+        renderable: what is drawn.
+        elsewhere: the command that shows all of it.
+    """
+    from rich.console import Group
+    from rich.segment import Segment, Segments
+    from rich.text import Text
+
+    screen = console()
+    lines = screen.render_lines(renderable, pad=False)
+    missing = len(lines) - screen.height + 1
+    if missing <= 1:
+        return renderable
+    kept = [segment for line in lines[:-missing] for segment in (*line, Segment.line())]
+    words = f"… {missing} more lines: a higher terminal shows them, or {elsewhere}"
+    return Group(Segments(kept), Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
+
+
 def show(renderable: "RenderableType") -> None:
     """Print what Rich can draw; in a pipe without the spaces it fills lines with."""
     screen = console()

@@ -91,7 +91,8 @@ def _watch(ctx: typer.Context, as_json: bool) -> int:
         with Live(console=output.console(), auto_refresh=False, vertical_overflow="crop") as live:
             while True:
                 newest = await _look(works, newest)
-                live.update(output.facts_table(facts_of(newest)), refresh=True)
+                shown = output.facts_table(facts_of(newest))
+                live.update(output.fitting(shown, "ipsync status"), refresh=True)
                 await asyncio.sleep(_REFRESH_SECONDS)
 
     try:

@@ -147,6 +147,17 @@ def test_watching_ends_with_ctrl_c(mirror: SiteMirror) -> None:
     assert "Traceback" not in outcome.out
 
 
+def test_watching_on_a_low_terminal_says_what_is_missing(mirror: SiteMirror) -> None:
+    size = {"TERM": "xterm", "LINES": "8", "COLUMNS": "80"}
+    with Terminal("status", "--watch", env=mirror.env | size) as terminal:
+        terminal.expect("within the law")
+        shown = terminal.expect(" more lines: a higher terminal shows them, or ipsync status")
+        terminal.interrupt()
+        assert terminal.end().code == 0
+
+    assert shown.count("\n") == 7
+
+
 def test_watching_needs_a_terminal(on: On, mirror: SiteMirror) -> None:
     shown = on(mirror, "status", "--watch")
 
