@@ -273,13 +273,31 @@ def _document(row: AnyRow) -> Document:
     )
 
 
-_NO_FACTS = Facts(Media.OTHER, 0, Safety.ADULTS, Visibility.PRIVATE, "")
+NO_FACTS = Facts(Media.OTHER, 0, Safety.ADULTS, Visibility.PRIVATE, "")
+
+
+def state_of(word: str) -> DocumentState:
+    """Read a state.
+
+    Raises:
+        KeyError: it is none.
+    """
+    return _STATES[word]
+
+
+def decisive_facts(media: str, license_id: int, safety: int, visibility: int) -> Facts:
+    """Give the facts that decide whether a document may be kept, and nothing else of it.
+
+    Raises:
+        KeyError: one of them means nothing.
+    """
+    return Facts(_MEDIA[media], license_id, _SAFETY[safety], _VISIBILITY[visibility], "")
 
 
 def _unreadable(row: AnyRow) -> Document:
     document_id, account_id, _, verified_at, mirrored_at = row[:5]
     return Document(
-        document_id, account_id, _NO_FACTS, DocumentState.DOOMED, verified_at, mirrored_at, hidden_at=verified_at
+        document_id, account_id, NO_FACTS, DocumentState.DOOMED, verified_at, mirrored_at, hidden_at=verified_at
     )
 
 

@@ -35,17 +35,36 @@ class Handle:
     def _rows(self, statement: ClauseElement, **parameters: Any) -> Sequence[AnyRow]:
         """Ask for rows. Statements given here and below are kept ones (see `statements.py`)."""
         asked = prepared(statement, *parameters)
-        cursor = self._driver.execute(asked.sql, asked.values(parameters))
-        return list(map(asked.row_of(cursor), cursor.fetchall()))
+        cursor, rows = self._fetched(asked.sql, asked.values(parameters))
+        return list(map(asked.row_of(cursor), rows))
 
     def _row(self, statement: ClauseElement, **parameters: Any) -> AnyRow | None:
+        """Ask for one row; of several the first."""
         asked = prepared(statement, *parameters)
-        cursor = self._driver.execute(asked.sql, asked.values(parameters))
+        cursor, rows = self._fetched(asked.sql, asked.values(parameters), most=1)
+        return asked.row_of(cursor)(rows[0]) if rows else None
+
+    def _fetched(
+        self, sql: str, values: tuple[Any, ...], most: int | None = None
+    ) -> tuple[sqlite3.Cursor, list[tuple[Any, ...]]]:
+        """Execute, and fetch all rows or the first `most`.
+
+        Text whose bytes are no text any more is read with U+FFFD in their place: nobody else's row waits for it, a word
+        of ours means nothing then, and what ipernity told is told again by the next sweep (F5).
+        """
+        if sql.startswith("SELECT"):
+            try:
+                return _fetch(self._driver, sql, values, most)
+            except sqlite3.OperationalError as error:
+                # What SQLite itself says has a code.
+                if getattr(error, "sqlite_errorcode", None) is not None:
+                    raise
+        # What changes something is not done twice, so it is read leniently at once.
+        self._driver.text_factory = _read_leniently
         try:
-            row = cursor.fetchone()
-            return None if row is None else asked.row_of(cursor)(row)
+            return _fetch(self._driver, sql, values, most)
         finally:
-            cursor.close()
+            self._driver.text_factory = str
 
     def _do(self, statement: ClauseElement, **parameters: Any) -> int:
         """Execute once; returns how many rows it touched."""
@@ -59,9 +78,25 @@ class Handle:
 
     def _tuples(self, batch: Batch, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Ask once for many rows, and make nothing of them."""
-        return self._driver.execute(batch.sql, parameters).fetchall()
+        return self._fetched(batch.sql, parameters)[1]
 
     def _do_many(self, batch: Batch, rows: list[tuple[Any, ...]]) -> None:
         """Execute once per row; nothing for no rows."""
         if rows:
             self._driver.executemany(batch.sql, rows)
+
+
+def _fetch(
+    driver: sqlite3.Connection, sql: str, values: tuple[Any, ...], most: int | None
+) -> tuple[sqlite3.Cursor, list[tuple[Any, ...]]]:
+    cursor = driver.execute(sql, values)
+    if most is None:
+        return cursor, cursor.fetchall()
+    try:
+        return cursor, cursor.fetchmany(most)
+    finally:
+        cursor.close()
+
+
+def _read_leniently(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, select, update
+from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
 
 from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
@@ -60,6 +60,16 @@ _STORED_BEFORE = (
     .order_by(_RENDITION.c.stored_at, _RENDITION.c.document_id)
     .limit(bindparam("most"))
 )
+_STORED_AFTER = (
+    by_index(select(_RENDITION), _RENDITION, "")
+    .where(
+        tuple_(_RENDITION.c.document_id, _RENDITION.c.rendition)
+        > tuple_(bindparam("document_id"), bindparam("rendition")),
+        one_of(_RENDITION.c.state, (RenditionState.STORED.value,)),
+    )
+    .order_by(_RENDITION.c.document_id, _RENDITION.c.rendition)
+    .limit(bindparam("most"))
+)
 _ITS_KEY = (
     _RENDITION.c.document_id == bindparam("its_document_id"),
     _RENDITION.c.rendition == bindparam("its_rendition"),
@@ -89,6 +99,10 @@ class RenditionReading(Handle):
         for rendition in _renditions(self._rows(statement, numbers=numbers(document_ids))):
             found.setdefault(rendition.document_id, []).append(rendition)
         return found
+
+    def stored_renditions_after(self, document_id: int, rendition: str, limit: int) -> list[Rendition]:
+        """Up to `limit` STORED files after this one, by document and name; 0 and "" begin."""
+        return _renditions(self._rows(_STORED_AFTER, document_id=document_id, rendition=rendition, most=limit))
 
     def wanted_renditions(self, now: Instant, limit: int, without: Collection[int] = ()) -> list[Rendition]:
         """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts.

@@ -9,6 +9,7 @@ from ipsync.catalog.figures import FigureReading
 from ipsync.catalog.future import FutureReading, FutureWriting
 from ipsync.catalog.incidents import IncidentReading, IncidentWriting
 from ipsync.catalog.ledger import LedgerReading
+from ipsync.catalog.likeness import LikenessReading
 from ipsync.catalog.listings import ListingReading, ListingWriting
 from ipsync.catalog.petitions import PetitionReading, PetitionWriting
 from ipsync.catalog.plans import PlanReading, PlanWriting
@@ -22,6 +23,7 @@ from ipsync.catalog.webhooks import WebhookReading, WebhookWriting
 class SqlView(
     AccountReading,
     ComparisonReading,
+    LikenessReading,
     ListingReading,
     PlanReading,
     IncidentReading,
@@ -44,6 +46,7 @@ class SqlView(
 class SqlTransaction(
     AccountWriting,
     ComparisonReading,
+    LikenessReading,
     ListingWriting,
     PlanWriting,
     IncidentWriting,

@@ -19,7 +19,7 @@ from ipsync.policy.removals import DEADLINE, Reason, Scope, Stage, confirmed
 from ipsync.policy.rules import Rules
 from ipsync.policy.sealing import is_seal_broken, may_seal, sealed
 from ipsync.policy.sweeping import overdue, owe_files, suspect
-from ipsync.ports.catalog import Catalog, Transaction, View
+from ipsync.ports.catalog import Alike, Catalog, Transaction, View
 from ipsync.ports.clock import Clock
 from ipsync.telemetry import Event, get_log
 
@@ -110,16 +110,10 @@ class Expiry:
         Returns:
             How many documents were barred.
         """
-        barred, cursor = 0, 0
-        while True:
-            batch = await self._catalog.read(partial(_after, cursor=cursor))
-            if not batch:
-                break
-            cursor = batch[-1].document_id
-            if any(self._bars(entry) or _is_hidden(entry) for entry in batch):
-                barred += await self._catalog.write(
-                    partial(self._mend, document_ids=[entry.document_id for entry in batch])
-                )
+        barred = 0
+        for group in await self._catalog.read(lambda view: view.alike()):
+            if self._bars(group) or _is_hidden(group):
+                barred += await self._mend_group(group)
         barred += await self._entries.apply_policy()
         unwanted = tuple(name for name in RENDITIONS if name not in self._rules.view.renditions)
         files = await self._expire_files(unwanted, self._clock.now() + 1, Reason.POLICY_CHANGE)
@@ -224,7 +218,14 @@ class Expiry:
         tx.update_documents([replace(entry, details=Details(), details_at=None) for entry in old])
         return len(old)
 
-    def _bars(self, document: Document) -> bool:
+    async def _mend_group(self, group: Alike) -> int:
+        barred, cursor = 0, 0
+        while ids := await self._catalog.read(partial(_next_of, group=group, cursor=cursor)):
+            cursor = ids[-1]
+            barred += await self._catalog.write(partial(self._mend, document_ids=ids))
+        return barred
+
+    def _bars(self, document: Document | Alike) -> bool:
         if document.state is DocumentState.DOOMED:
             return False
         return bar(self._rules.view, document.account_id, document.facts, self._clock.now()) is not None
@@ -269,9 +270,9 @@ def _account_states(view: View) -> dict[int, AccountState]:
     return {account.account_id: account.state for account in view.accounts()}
 
 
-def _after(view: View, cursor: int) -> list[Document]:
-    return view.documents_after(cursor, _BATCH)
+def _next_of(view: View, group: Alike, cursor: int) -> list[int]:
+    return view.documents_alike(group, cursor, _BATCH)
 
 
-def _is_hidden(document: Document) -> bool:
+def _is_hidden(document: Document | Alike) -> bool:
     return document.state in (DocumentState.SUSPECT, DocumentState.DOOMED)

@@ -66,9 +66,9 @@ class Orphans:
         report = OrphansReport()
         doubt = _Doubt(doubted_since, frozenset(self._doubted))
         await self._find_orphans(report)
-        cursor: int | None = 0
-        while cursor is not None:
-            cursor = await self._find_lost(cursor, report, doubt)
+        last: Rendition | None = None
+        while stored := await self._find_lost(last, report, doubt):
+            last = stored[-1]
         self._doubted -= doubt.keys
         if report.orphans or report.lost or report.failed:
             _log.warning(
@@ -99,17 +99,17 @@ class Orphans:
             report.failed += failed
             report.orphans += 0 if failed else len(orphans)
 
-    async def _find_lost(self, cursor: int, report: OrphansReport, doubt: "_Doubt") -> int | None:
-        """Look at the files of the next documents. Returns where to go on, or None at the end."""
+    async def _find_lost(self, last: Rendition | None, report: OrphansReport, doubt: "_Doubt") -> list[Rendition]:
+        """Look at the files after `last`. Returns them; none at the end."""
         async with self._store_lock:
-            following, stored = await self._catalog.read(partial(_stored_after, cursor=cursor))
+            stored = await self._catalog.read(partial(_stored_after, last=last))
             lost = await asyncio.to_thread(_missing, self._store, stored, doubt)
             if lost:
                 await self._catalog.write(partial(_want_again, keys=lost))
                 # What lies there is not what was stored, or cannot be read: it goes before another comes.
                 report.failed += await asyncio.to_thread(_erase, self._store, list(lost))
         report.lost += len(lost)
-        return following
+        return stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +148,9 @@ def _erase(store: ContentStore, orphans: Sequence[ContentKey | Path]) -> bool:
     return failed
 
 
-def _stored_after(view: View, cursor: int) -> tuple[int | None, list[Rendition]]:
-    documents = view.documents_after(cursor, _BATCH)
-    held = view.renditions([entry.document_id for entry in documents], (RenditionState.STORED,))
-    return documents[-1].document_id if documents else None, [entry for files in held.values() for entry in files]
+def _stored_after(view: View, last: Rendition | None) -> list[Rendition]:
+    document_id, name = (0, "") if last is None else (last.document_id, last.file.rendition)
+    return view.stored_renditions_after(document_id, name, _BATCH)
 
 
 def _missing(store: ContentStore, stored: list[Rendition], doubt: _Doubt) -> list[ContentKey]:

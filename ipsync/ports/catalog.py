@@ -37,6 +37,7 @@ from ipsync.ports.figures import AccountFigures, Figures, JobRun
 from ipsync.ports.future import FutureChanges, FutureView
 from ipsync.ports.incidents import IncidentChanges, IncidentView
 from ipsync.ports.ledger import LedgerView, LedgerWriting
+from ipsync.ports.likeness import Alike, LikenessView
 from ipsync.ports.petitions import PetitionChanges, PetitionView
 from ipsync.ports.plans import PlanChanges, PlanView
 from ipsync.ports.read_tokens import ReadTokenChanges, ReadTokenView
@@ -47,6 +48,7 @@ from ipsync.ports.webhooks import WebhookChanges, WebhookView
 
 __all__ = [
     "AccountFigures",
+    "Alike",
     "Catalog",
     "CatalogBroken",
     "CatalogBusy",
@@ -71,6 +73,7 @@ T = TypeVar("T")
 class View(
     RemovalView,
     ComparisonView,
+    LikenessView,
     RequestView,
     PetitionView,
     LedgerView,
@@ -166,6 +169,10 @@ class View(
         self, document_ids: Collection[int], states: Collection[RenditionState] | None = None
     ) -> dict[int, list[Rendition]]:
         """The files of these documents, in these states (None: in any); documents without any are left out."""
+        ...
+
+    def stored_renditions_after(self, document_id: int, rendition: str, limit: int) -> list[Rendition]:
+        """Up to `limit` STORED files after this one, by document and name; 0 and "" begin."""
         ...
 
     def wanted_renditions(self, now: Instant, limit: int, without: Collection[int] = ()) -> list[Rendition]:

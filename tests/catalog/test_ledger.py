@@ -14,16 +14,17 @@ from alembic.config import Config
 from ipsync.assets import asset_folder
 from ipsync.catalog import CatalogConflict, SqliteCatalog, open_catalog, upgrade
 from ipsync.catalog.heads import HeadsFile, read_heads
+from ipsync.catalog.ledger import LedgerReading
 from ipsync.catalog.ledger_keys import LedgerKeys, is_signed
 from ipsync.catalog.sqlite import writing_engine
 from ipsync.jobs.ledger import check_ledger, prove_document
 from ipsync.policy.accounts import Consent, Grant
 from ipsync.policy.instants import HOUR
-from ipsync.policy.ledger import EntryKind, LedgerEvent, LedgerHead, gone, started
+from ipsync.policy.ledger import EntryKind, LedgerEntry, LedgerEvent, LedgerHead, gone, started
 from ipsync.policy.ledger_check import LedgerCheck
 from ipsync.policy.ledger_lines import write_head
 from ipsync.policy.removals import Reason, Removal, Stage
-from ipsync.ports.catalog import Transaction
+from ipsync.ports.catalog import CatalogCorrupt, Transaction
 from ipsync.ports.ledger import LedgerDifference
 from tests.fakes.catalogs import LEASE, NOW, STATE_KEY, URL, a_document, a_removal, an_account, fresh_catalog
 from tests.fakes.processes import files_with, run_python, start_python
@@ -307,19 +308,33 @@ def sqlite_rows(path: Path) -> object:
         return str(error)
 
 
-async def test_F5_entries_that_cannot_be_read_are_told_beside_what_was_found_before(
-    filled: SqliteCatalog, tmp_path: Path
-) -> None:
+async def test_F5_a_word_whose_bytes_are_no_text_is_found_at_its_entry(filled: SqliteCatalog, tmp_path: Path) -> None:
     filled.close_now()
-    alter(
-        tmp_path,
-        "UPDATE ledger_entry SET files = 8 WHERE sequence = 3",
-        "UPDATE ledger_entry SET kind = CAST(x'ff' AS TEXT) WHERE sequence = 20",
-    )
+    alter(tmp_path, "UPDATE ledger_entry SET kind = CAST(x'ff' AS TEXT) WHERE sequence = 20")
     catalog = reopened(tmp_path)
     check = await checked(catalog, tmp_path / "ipsync.db-heads")
+    assert "entry 20 is not what was written" in told(check)
+    assert "entry 21" not in told(check)
+    catalog.close_now()
+
+
+async def test_F5_entries_that_cannot_be_read_are_told_beside_what_was_found_before(
+    filled: SqliteCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.close_now()
+    alter(tmp_path, "UPDATE ledger_entry SET files = 8 WHERE sequence = 3")
+    catalog = reopened(tmp_path)
+    read = LedgerReading.ledger_entries
+
+    def failing(view: LedgerReading, after: int, limit: int) -> list[LedgerEntry]:
+        if after < 20 <= after + limit:
+            raise CatalogCorrupt("a page of the file is damaged")
+        return read(view, after, limit)
+
+    monkeypatch.setattr(LedgerReading, "ledger_entries", failing)
+    check = await checked(catalog, tmp_path / "ipsync.db-heads")
     assert "entry 3 is not what was written" in told(check)
-    assert "behind entry 19 the ledger cannot be read" in told(check)
+    assert "behind entry 19 the ledger cannot be read: a page of the file is damaged" in told(check)
     catalog.close_now()
 
 

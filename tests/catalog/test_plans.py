@@ -12,7 +12,7 @@ from ipsync.catalog.handle import Handle
 from ipsync.policy.documents import DocumentState, ListedDocument, RenditionState, Tombstone, Visibility
 from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.policy.tripwire import Tripwire
-from ipsync.ports.catalog import Transaction, View
+from ipsync.ports.catalog import Alike, Transaction, View
 from ipsync.ports.store import ContentKey
 from tests.fakes.catalogs import (
     LEASE,
@@ -95,12 +95,15 @@ def scanned(steps: list[str]) -> set[str]:
 
 WIRE = Tripwire(1, certificate_id=1, tripped_at=NOW, missing=1, held=1, first_removal=1, last_removal=5)
 
+ALIKE = Alike(1, LIVE, facts(), (1, b"live", b"photo", 1, 1, 4, 1))
+
 QUESTIONS: dict[str, Callable[[View], object]] = {
     "documents": lambda view: view.documents([1, 2]),
     "unchanged": lambda view: view.unchanged(1, [ListedDocument(2, facts())], NOW, NOW - 1),
     "documents_after": lambda view: view.documents_after(5, 10),
     "documents_after live": lambda view: view.documents_after(5, 10, states={LIVE}, verified_since=1),
     "documents_after account": lambda view: view.documents_after(5, 10, account_id=1, states={LIVE}),
+    "alike": lambda view: view.documents_alike(ALIKE, 5, 10),
     "unverified": lambda view: view.documents_unverified_since(NOW + 1, 10, states=set(DocumentState)),
     "unverified account": lambda view: view.documents_unverified_since(
         NOW + 1, 10, states={LIVE}, account_id=1, visibility=Visibility.PUBLIC
@@ -109,6 +112,7 @@ QUESTIONS: dict[str, Callable[[View], object]] = {
     "detailed": lambda view: view.documents_detailed_before(NOW, 10),
     "tombstones": lambda view: view.tombstones([1, 2]),
     "renditions": lambda view: view.renditions([1, 2]),
+    "stored after": lambda view: view.stored_renditions_after(5, "240", 10),
     "wanted": lambda view: view.wanted_renditions(NOW, 10),
     "stored": lambda view: view.renditions_stored_before(NOW, ["240", "original"], 10),
     "known": lambda view: view.known_files([ContentKey(1, 1, "240")]),

@@ -11,7 +11,16 @@ import pytest
 
 from ipsync.policy.accounts import Account, AccountState, Consent, Grant
 from ipsync.policy.budget import BudgetState, RealRate, Spent
-from ipsync.policy.documents import Document, DocumentState, RenditionState, Tombstone, Visibility
+from ipsync.policy.documents import (
+    Document,
+    DocumentState,
+    Facts,
+    Media,
+    RenditionState,
+    Safety,
+    Tombstone,
+    Visibility,
+)
 from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.listings import Listing, PageRecord
 from ipsync.policy.quota import FilesHeld
@@ -297,6 +306,45 @@ async def test_cursors_go_through_documents_by_id(catalog: Catalog) -> None:
     assert await ids(0, 9, verified_since=NOW, states={DocumentState.LIVE}) == [3, 9]
 
 
+async def test_documents_are_grouped_by_all_that_decides_whether_they_may_be_kept(catalog: Catalog) -> None:
+    documents = [
+        with_details(1),
+        a_document(2, title="another title", posted_at=NOW - DAY, verified_at=NOW - HOUR),
+        a_document(3, account_id=2),
+        a_document(4, license=3),
+        a_document(5, media=Media.VIDEO),
+        a_document(6, safety=Safety.ADULTS),
+        a_document(7, visibility=FRIENDS),
+        a_document(8, state=DocumentState.STALE),
+        a_document(9, state=DocumentState.STALE),
+    ]
+    assert await catalog.read(lambda view: view.alike()) == []
+    await catalog.write(lambda tx: tx.add_documents(documents))
+
+    def groups(view: View) -> dict[tuple[int, ...], tuple[int, DocumentState, Facts]]:
+        return {
+            tuple(view.documents_alike(group, 0, 10)): (group.account_id, group.state, group.facts)
+            for group in view.alike()
+        }
+
+    found = await catalog.read(groups)
+    assert sorted(found) == [(1, 2), (3,), (4,), (5,), (6,), (7,), (8, 9)]
+    for numbers, (account_id, state, facts) in found.items():
+        one = documents[numbers[0] - 1]
+        assert (account_id, state) == (one.account_id, one.state)
+        assert facts == Facts(one.facts.media, one.facts.license, one.facts.safety, one.facts.visibility, "")
+
+
+async def test_a_group_is_gone_through_by_id(catalog: Catalog) -> None:
+    await catalog.write(lambda tx: tx.add_documents([a_document(number) for number in (5, 1, 9, 3, 7)]))
+    (group,) = await catalog.read(lambda view: view.alike())
+    assert await catalog.read(lambda view: view.documents_alike(group, 0, 3)) == [1, 3, 5]
+    assert await catalog.read(lambda view: view.documents_alike(group, 5, 3)) == [7, 9]
+    assert await catalog.read(lambda view: view.documents_alike(group, 9, 3)) == []
+    await catalog.write(lambda tx: tx.update_documents([a_document(7, state=DocumentState.STALE)]))
+    assert await catalog.read(lambda view: view.documents_alike(group, 0, 10)) == [1, 3, 5, 9]
+
+
 def verified(documents: Iterable[Document]) -> list[int]:
     return [document.verified_at for document in documents]
 
@@ -489,6 +537,33 @@ async def test_T09_files_that_were_stored_long_ago_come_oldest_first(catalog: Ca
     assert await ids(NOW - DAY, 10) == [3, 2, 1]
     assert await ids(NOW - DAY + 1, 10) == [3, 2, 1, 5]
     assert await ids(NOW, 2) == [3, 2]
+
+
+async def test_stored_files_are_gone_through_by_document_and_name(catalog: Catalog) -> None:
+    def work(tx: Transaction) -> None:
+        tx.add_documents([a_document(number) for number in (1, 2, 10)])
+        tx.put_renditions(
+            [
+                a_stored_rendition(10, "1024"),
+                a_stored_rendition(1, "500"),
+                a_stored_rendition(1, "240"),
+                a_rendition(1, "640"),
+                a_stored_rendition(2, "240", state=RenditionState.ERASING),
+                a_stored_rendition(2, "500"),
+            ]
+        )
+
+    await catalog.write(work)
+
+    async def keys(document_id: int, rendition: str, limit: int) -> list[tuple[int, str]]:
+        found = await catalog.read(lambda view: view.stored_renditions_after(document_id, rendition, limit))
+        return [(entry.document_id, entry.file.rendition) for entry in found]
+
+    assert await keys(0, "", 10) == [(1, "240"), (1, "500"), (2, "500"), (10, "1024")]
+    assert await keys(0, "", 2) == [(1, "240"), (1, "500")]
+    assert await keys(1, "240", 2) == [(1, "500"), (2, "500")]
+    assert await keys(2, "500", 2) == [(10, "1024")]
+    assert await keys(10, "1024", 2) == []
 
 
 async def test_single_files_change_state_and_go(catalog: Catalog) -> None:
