@@ -145,6 +145,7 @@ class FakeSource:
         self.on_call: Callable[[Asked], None] | None = None
         self._clock = clock
         self._numbers = count(1)
+        self._newest_id = 1000
         self._frobs: dict[str, tuple[int, dict[str, str]] | None] = {}
         self._failing: dict[str, deque[Failing]] = {}
         self._always_failing: dict[str, Failing] = {}
@@ -177,7 +178,9 @@ class FakeSource:
     ) -> int:
         """A new document, the newest of its owner. Returns its id."""
         if document_id is None:
-            document_id = max(self.documents, default=1000) + 1
+            # ipernity gives no number twice, not even that of a document that is gone.
+            document_id = self._newest_id + 1
+        self._newest_id = max(self._newest_id, document_id)
         now = self._clock.now() // SECOND * SECOND
         self.documents[document_id] = FakeDocument(
             document_id,
