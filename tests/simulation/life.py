@@ -223,7 +223,7 @@ class Life:
         base.outside.append = base.outside.read = base.outside.compact = _dead
         base.stamp.close()
         for connection in (*base.catalog._opened, base.catalog._writing):
-            connection.connection.dbapi_connection.close()
+            connection.invalidate()  # closed without a rollback of our own
         base.catalog._gate.close()
         base.store.close()
         self.machine.put_database_back("dead")
