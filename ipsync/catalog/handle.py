@@ -11,7 +11,11 @@ from ipsync.catalog.sealing import Sealing
 from ipsync.catalog.sqlite import Batch
 from ipsync.catalog.statements import AnyRow, prepared
 
-__all__ = ["AnyRow", "Handle"]
+__all__ = ["LOST_BYTES", "AnyRow", "Handle"]
+
+
+LOST_BYTES = "\N{REPLACEMENT CHARACTER}"
+"""Stands in a text for bytes that are none (see `Handle`)."""
 
 
 class Handle:
@@ -49,8 +53,8 @@ class Handle:
     ) -> tuple[sqlite3.Cursor, list[tuple[Any, ...]]]:
         """Execute, and fetch all rows or the first `most`.
 
-        Text whose bytes are no text any more is read with U+FFFD in their place: nobody else's row waits for it, a word
-        of ours means nothing then, and what ipernity told is told again by the next sweep (F5).
+        Text whose bytes are no text any more is read with `LOST_BYTES` in their place: nobody else's row waits for it,
+        a word of ours means nothing then, and what ipernity told is told again by the next sweep (F5).
         """
         if sql.startswith("SELECT"):
             try:

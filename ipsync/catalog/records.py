@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select
 
 from ipsync.catalog.budget_tables import BudgetRateRow, BudgetRow, BudgetSpentRow
-from ipsync.catalog.handle import Handle
+from ipsync.catalog.handle import LOST_BYTES, Handle
 from ipsync.catalog.sqlite import Batch, upsert
 from ipsync.catalog.tables import table
 from ipsync.policy.budget import BudgetState, RealRate, Spent
-from ipsync.ports.catalog import JobRun
+from ipsync.ports.catalog import CatalogCorrupt, JobRun
 
 _JOB_RUN = table("job_run")
 _NOTE = table("note")
@@ -48,7 +48,14 @@ class RecordReading(Handle):
     def note(self, name: str) -> str | None:
         """A single remembered word: schema facts, key use (T03), epoch, high-water mark of time."""
         row = self._row(_NOTE_OF_NAME, name=name)
-        return None if row is None else str(row.value)
+        if row is None:
+            return None
+        if LOST_BYTES in row.value:
+            # Whoever takes a damaged word for none would go on without it, e.g. without the high-water mark (F7).
+            raise CatalogCorrupt(
+                "the table note holds bytes that are no text; restore a backup, or begin a new database"
+            )
+        return str(row.value)
 
     def budget(self) -> BudgetState:
         """What was spent and how the gate stands; a fresh state when nothing was ever spent."""

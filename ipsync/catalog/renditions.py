@@ -4,14 +4,14 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, delete, select, update
 
 from ipsync.catalog.failures import readable
 from ipsync.catalog.handle import AnyRow, Handle
 from ipsync.catalog.sqlite import Batch, by_index, in_numbers, numbers, one_of, upsert
 from ipsync.catalog.tables import table
 from ipsync.policy.accounts import AccountState
-from ipsync.policy.documents import DocumentState, RemoteFile, Rendition, RenditionState
+from ipsync.policy.documents import RENDITIONS, DocumentState, RemoteFile, Rendition, RenditionState
 from ipsync.policy.instants import SECOND, Instant
 from ipsync.ports.store import ContentKey
 
@@ -60,14 +60,12 @@ _STORED_BEFORE = (
     .order_by(_RENDITION.c.stored_at, _RENDITION.c.document_id)
     .limit(bindparam("most"))
 )
-_STORED_AFTER = (
-    by_index(select(_RENDITION), _RENDITION, "")
-    .where(
-        tuple_(_RENDITION.c.document_id, _RENDITION.c.rendition)
-        > tuple_(bindparam("document_id"), bindparam("rendition")),
-        one_of(_RENDITION.c.state, (RenditionState.STORED.value,)),
-    )
-    .order_by(_RENDITION.c.document_id, _RENDITION.c.rendition)
+_IS_STORED = one_of(_RENDITION.c.state, (RenditionState.STORED.value,))
+_WITH_STORED_AFTER = (
+    by_index(select(_RENDITION.c.document_id), _RENDITION, "")
+    .where(_RENDITION.c.document_id > bindparam("after"), _IS_STORED)
+    .order_by(_RENDITION.c.document_id)
+    .distinct()
     .limit(bindparam("most"))
 )
 _ITS_KEY = (
@@ -100,9 +98,9 @@ class RenditionReading(Handle):
             found.setdefault(rendition.document_id, []).append(rendition)
         return found
 
-    def stored_renditions_after(self, document_id: int, rendition: str, limit: int) -> list[Rendition]:
-        """Up to `limit` STORED files after this one, by document and name; 0 and "" begin."""
-        return _renditions(self._rows(_STORED_AFTER, document_id=document_id, rendition=rendition, most=limit))
+    def documents_with_files_after(self, document_id: int, limit: int) -> list[int]:
+        """Up to `limit` ids of documents that have a STORED file, above `document_id`, in order."""
+        return [row.document_id for row in self._rows(_WITH_STORED_AFTER, after=document_id, most=limit)]
 
     def wanted_renditions(self, now: Instant, limit: int, without: Collection[int] = ()) -> list[Rendition]:
         """Files to fetch now: WANTED or FAILED, `next_try_at` ≤ now, of LIVE documents of ACTIVE accounts.
@@ -174,10 +172,16 @@ def _renditions(rows: Sequence[AnyRow]) -> list[Rendition]:
 
 
 def _unreadable(row: AnyRow) -> Rendition:
-    return _rendition((*row[:3], RenditionState.ERASING.value, *row[4:]))
+    return _read((*row[:3], RenditionState.ERASING.value, *row[4:]))
 
 
-def _rendition(row: Sequence[Any]) -> Rendition:
+def _rendition(row: AnyRow) -> Rendition:
+    if row[1] not in RENDITIONS:
+        raise ValueError("a name that ipsync never wrote")
+    return _read(row)
+
+
+def _read(row: Sequence[Any]) -> Rendition:
     (
         document_id,
         name,

@@ -300,7 +300,7 @@ def fitting(renderable: "RenderableType", elsewhere: str) -> "RenderableType":
     if missing <= 1:
         return renderable
     kept = [segment for line in lines[:-missing] for segment in (*line, Segment.line())]
-    words = f"… {missing} more lines: a higher terminal shows them, or {elsewhere}"
+    words = f"{_ellipsis()} {missing} more lines: a higher terminal shows them, or {elsewhere}"
     return Group(Segments(kept), Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
 
 
@@ -327,13 +327,17 @@ def _cut(columns: Sequence[str], rows: "Sequence[list[Text]]", elastic: int) -> 
         if index != elastic
     ]
     room = max(screen.width - sum(widths) - _GAP * len(widths), cell_len(columns[elastic]), _LEAST_ELASTIC)
-    mark = "…" if screen.encoding.startswith("utf") else "..."
+    mark = _ellipsis()
     for row in rows:
         text = row[elastic]
         if text.cell_len > room:
             text.truncate(room - len(mark))
             text.rstrip()
             text.append(mark)
+
+
+def _ellipsis() -> str:
+    return "…" if console().encoding.startswith("utf") else "..."
 
 
 def _is_number(value: object) -> bool:

@@ -27,7 +27,7 @@ _log = get_log(__name__)
 
 _BATCH = 500
 _MANY = 10_000
-_AHEAD_PARTS = 1440
+_HIDDEN = (DocumentState.SUSPECT, DocumentState.DOOMED)
 _AHEAD_PARTS = 1440
 
 
@@ -110,10 +110,13 @@ class Expiry:
         Returns:
             How many documents were barred.
         """
-        barred = 0
+        barred, is_anything_hidden = 0, False
         for group in await self._catalog.read(lambda view: view.alike()):
-            if self._bars(group) or _is_hidden(group):
+            if self._bars(group) or not group.is_readable:
                 barred += await self._mend_group(group)
+            is_anything_hidden |= _is_hidden(group)
+        if is_anything_hidden:
+            barred += await self._mend_hidden()
         barred += await self._entries.apply_policy()
         unwanted = tuple(name for name in RENDITIONS if name not in self._rules.view.renditions)
         files = await self._expire_files(unwanted, self._clock.now() + 1, Reason.POLICY_CHANGE)
@@ -225,6 +228,15 @@ class Expiry:
             barred += await self._catalog.write(partial(self._mend, document_ids=ids))
         return barred
 
+    async def _mend_hidden(self) -> int:
+        barred, cursor = 0, 0
+        while found := await self._catalog.read(partial(_next_hidden, cursor=cursor)):
+            cursor = found[-1]
+            for first in range(0, len(found), _BATCH):
+                ids = found[first : first + _BATCH]
+                barred += await self._catalog.write(partial(self._mend, document_ids=ids))
+        return barred
+
     def _bars(self, document: Document | Alike) -> bool:
         if document.state is DocumentState.DOOMED:
             return False
@@ -274,5 +286,10 @@ def _next_of(view: View, group: Alike, cursor: int) -> list[int]:
     return view.documents_alike(group, cursor, _BATCH)
 
 
+def _next_hidden(view: View, cursor: int) -> list[int]:
+    # Each reading sorts all of them, so it takes many.
+    return [entry.document_id for entry in view.documents_after(cursor, _MANY, states=_HIDDEN)]
+
+
 def _is_hidden(document: Document | Alike) -> bool:
-    return document.state in (DocumentState.SUSPECT, DocumentState.DOOMED)
+    return document.state in _HIDDEN

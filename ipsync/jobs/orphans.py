@@ -66,9 +66,9 @@ class Orphans:
         report = OrphansReport()
         doubt = _Doubt(doubted_since, frozenset(self._doubted))
         await self._find_orphans(report)
-        last: Rendition | None = None
-        while stored := await self._find_lost(last, report, doubt):
-            last = stored[-1]
+        cursor: int | None = 0
+        while cursor is not None:
+            cursor = await self._find_lost(cursor, report, doubt)
         self._doubted -= doubt.keys
         if report.orphans or report.lost or report.failed:
             _log.warning(
@@ -99,17 +99,17 @@ class Orphans:
             report.failed += failed
             report.orphans += 0 if failed else len(orphans)
 
-    async def _find_lost(self, last: Rendition | None, report: OrphansReport, doubt: "_Doubt") -> list[Rendition]:
-        """Look at the files after `last`. Returns them; none at the end."""
+    async def _find_lost(self, cursor: int, report: OrphansReport, doubt: "_Doubt") -> int | None:
+        """Look at the files of the next documents. Returns where to go on, or None at the end."""
         async with self._store_lock:
-            stored = await self._catalog.read(partial(_stored_after, last=last))
+            following, stored = await self._catalog.read(partial(_stored_after, cursor=cursor))
             lost = await asyncio.to_thread(_missing, self._store, stored, doubt)
             if lost:
                 await self._catalog.write(partial(_want_again, keys=lost))
                 # What lies there is not what was stored, or cannot be read: it goes before another comes.
                 report.failed += await asyncio.to_thread(_erase, self._store, list(lost))
         report.lost += len(lost)
-        return stored
+        return following
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,12 @@ def _erase(store: ContentStore, orphans: Sequence[ContentKey | Path]) -> bool:
     return failed
 
 
-def _stored_after(view: View, last: Rendition | None) -> list[Rendition]:
-    document_id, name = (0, "") if last is None else (last.document_id, last.file.rendition)
-    return view.stored_renditions_after(document_id, name, _BATCH)
+def _stored_after(view: View, cursor: int) -> tuple[int | None, list[Rendition]]:
+    ids = view.documents_with_files_after(cursor, _BATCH)
+    held = view.renditions(ids, (RenditionState.STORED,))
+    # A row that cannot be read is not of a STORED file, whatever it says (F5): the removal of its document takes it.
+    stored = [entry for files in held.values() for entry in files if entry.state is RenditionState.STORED]
+    return ids[-1] if ids else None, stored
 
 
 def _missing(store: ContentStore, stored: list[Rendition], doubt: _Doubt) -> list[ContentKey]:

@@ -171,8 +171,8 @@ class View(
         """The files of these documents, in these states (None: in any); documents without any are left out."""
         ...
 
-    def stored_renditions_after(self, document_id: int, rendition: str, limit: int) -> list[Rendition]:
-        """Up to `limit` STORED files after this one, by document and name; 0 and "" begin."""
+    def documents_with_files_after(self, document_id: int, limit: int) -> list[int]:
+        """Up to `limit` ids of documents that have a STORED file, above `document_id`, in order."""
         ...
 
     def wanted_renditions(self, now: Instant, limit: int, without: Collection[int] = ()) -> list[Rendition]:

@@ -17,15 +17,17 @@ class Alike:
     Attributes:
         account_id: whose they are.
         state: of each.
-        facts: media, license, safety and visibility, and nothing else. Where the catalog holds what means nothing, the
-            group is taken for what each of its documents is taken for: DOOMED.
-        key: what they share, as the catalog holds it; for `documents_alike`.
+        facts: media, license, safety and visibility, and nothing else.
+        key: what they share but their state, as the catalog holds it; for `documents_alike`.
+        is_readable: False where something of them means nothing (F5): they are to be read one by one. State and facts
+            are then those of what goes.
     """
 
     account_id: int
     state: DocumentState
     facts: Facts
     key: tuple[Any, ...]
+    is_readable: bool = True
 
 
 class LikenessView(Protocol):
@@ -36,5 +38,8 @@ class LikenessView(Protocol):
         ...
 
     def documents_alike(self, group: Alike, document_id: int, limit: int) -> list[int]:
-        """Up to `limit` ids of a group, above `document_id`, in order."""
+        """Up to `limit` ids of documents like those of a group, above `document_id`, in order.
+
+        In whatever state: that may have changed since the group was read.
+        """
         ...

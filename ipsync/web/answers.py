@@ -1,5 +1,6 @@
 """Small answers: JSON for programs, and failures as JSON or as a page, whatever the reader asked for."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from ipsync.policy.instants import SECOND, Instant
 from ipsync.web.failures import WebFailure
 from ipsync.web.headers import head_of, protect
 from ipsync.web.ranges import names_tag
@@ -78,12 +78,12 @@ class WrittenAnswer(web.StreamResponse):
         """That more may be asked on the same connection: who wants it closed gets an answer of their own."""
         return True
 
-    def to(self, request: web.Request, now: Instant) -> web.StreamResponse:
+    def to(self, request: web.Request) -> web.StreamResponse:
         """Give what `request` is answered with: this, or for the rarer kinds of question an answer of their own."""
         is_usual = request.method == "GET" and request.version == HttpVersion11 and request.keep_alive
         if not is_usual or "If-None-Match" in request.headers:
             return written(request, self._content, self._own["ETag"], self._own)
-        self._date = _date_line(now // SECOND)
+        self._date = _date_line(int(asyncio.get_running_loop().time()))
         return self
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
@@ -97,8 +97,9 @@ class WrittenAnswer(web.StreamResponse):
 
 
 @lru_cache(maxsize=1)
-def _date_line(epoch_seconds: int) -> bytes:
-    return f"Date: {formatdate(epoch_seconds, usegmt=True)}\r\n\r\n".encode()
+def _date_line(_second: int) -> bytes:
+    """Write the date, by the wall clock as in all other answers, anew in each second of the event loop's clock."""
+    return f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
 
 
 def failure_answer(failure: WebFailure) -> web.Response:

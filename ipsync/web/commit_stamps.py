@@ -12,9 +12,9 @@ Stamp = Callable[[], int | None]
 class SharedStamp:
     """A stamp that many requests share, and that is older than none of them.
 
-    What was read is forgotten when the event loop comes round, and whenever bytes arrive. The loop is first in, first
-    out: who was woken by bytes that arrived after the reading runs after it was forgotten. Bytes that arrive for a
-    connection whose last request is still being answered wake nobody; they themselves make it forgotten.
+    What was read is forgotten whenever bytes arrive, so what is asked by them is answered by a later reading. And it is
+    forgotten when the event loop comes round, for those who ask without new bytes: answers that go on for long, and
+    whoever looks after them.
     """
 
     def __init__(self, stamp: Stamp) -> None:

@@ -77,11 +77,10 @@ async def show_document(request: web.Request) -> web.StreamResponse:
     if held is None:
         raise await why_missing(showcase, document_id, caller.account_id)
     rules = parts.rules()
-    now = parts.clock.now()
-    if not caller.may_see(held.document.account_id) or not may_show(held, rules, now):
+    if not caller.may_see(held.document.account_id) or not may_show(held, rules, parts.clock.now()):
         raise not_found()
     tell = partial(_told, site_url=parts.site_url, is_encrypted=request.app[PLACE].is_encrypted)
-    return showcase.told(held, rules, tell).answer.to(request, now)
+    return showcase.told(held, rules, tell).answer.to(request)
 
 
 ENDPOINTS = (

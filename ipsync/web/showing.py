@@ -25,8 +25,8 @@ _SCANNED_PER_ROUND = 200
 _ROUNDS = 25
 _KEPT_MOST = 2000
 _LONGEST_KEPT = 4000
-"""Documents kept in memory for a moment, and characters of description and tags of one that is: 32 MB at most, and as
-much again for the answers made of them."""
+"""Documents kept in memory for a moment, and characters of description and tags of one that is: 32 MB at most, and
+48 MB for the answers made of them, where a character becomes six bytes."""
 
 
 @dataclass(frozen=True, slots=True)

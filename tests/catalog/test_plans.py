@@ -95,7 +95,7 @@ def scanned(steps: list[str]) -> set[str]:
 
 WIRE = Tripwire(1, certificate_id=1, tripped_at=NOW, missing=1, held=1, first_removal=1, last_removal=5)
 
-ALIKE = Alike(1, LIVE, facts(), (1, b"live", b"photo", 1, 1, 4, 1))
+ALIKE = Alike(1, LIVE, facts(), (1, b"photo", 1, 1, 4, 1))
 
 QUESTIONS: dict[str, Callable[[View], object]] = {
     "documents": lambda view: view.documents([1, 2]),
@@ -112,7 +112,7 @@ QUESTIONS: dict[str, Callable[[View], object]] = {
     "detailed": lambda view: view.documents_detailed_before(NOW, 10),
     "tombstones": lambda view: view.tombstones([1, 2]),
     "renditions": lambda view: view.renditions([1, 2]),
-    "stored after": lambda view: view.stored_renditions_after(5, "240", 10),
+    "with files": lambda view: view.documents_with_files_after(5, 10),
     "wanted": lambda view: view.wanted_renditions(NOW, 10),
     "stored": lambda view: view.renditions_stored_before(NOW, ["240", "original"], 10),
     "known": lambda view: view.known_files([ContentKey(1, 1, "240")]),

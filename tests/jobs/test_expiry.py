@@ -1,6 +1,8 @@
 """What time alone takes away, and what our own configuration does not permit any more."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from ipsync.policy.instants import DAY, HOUR, MINUTE, SECOND
 from ipsync.policy.permission import Agreement, KeyUse
 from ipsync.policy.removals import Reason, Scope, Stage
 from ipsync.policy.rules import TimeToLive
+from ipsync.ports.catalog import View
 from ipsync.ports.source import Later
 from ipsync.ports.store import ContentKey
 from tests.jobs.household import Household
@@ -311,6 +314,46 @@ async def test_what_is_hidden_and_owed_is_not_owed_twice(house: Household) -> No
     before = house.open_removals()
     assert await house.apply_policy() == 0
     assert house.open_removals() == before
+
+
+async def test_T06_what_changes_its_state_meanwhile_is_barred_all_the_same(house: Household) -> None:
+    mine = await house.member(7, 3)
+    await house.mirror()
+    house.configure_view(licenses=frozenset({3}))
+    house.passes(house.rules.lease.serve_age)
+    read = house.catalog.read
+
+    async def with_staleness(work: Callable[[View], Any]) -> Any:
+        """Let the leases run out behind the first look at everything."""
+        house.catalog.read = read
+        found = await read(work)
+        await house.expire()
+        return found
+
+    house.catalog.read = with_staleness
+    assert await house._expiry.apply_policy() == 3
+    assert {removal.reason for removal in house.removals(*mine)} == {Reason.POLICY_CHANGE}
+
+
+async def test_many_that_are_hidden_already_are_barred_too(house: Household) -> None:
+    mine = await house.member(7, 30)
+    await house.mirror()
+    house.source.unlisted = set(mine)
+    await house.sync()
+    assert {house.state(number) for number in mine} == {DocumentState.SUSPECT}
+    house.configure_view(licenses=frozenset({3}))
+    assert await house.apply_policy() == 30
+    assert await house.apply_policy() == 0
+
+
+async def test_F5_tags_that_only_sqlite_takes_for_a_list_are_found(house: Household) -> None:
+    mine = await house.member(7, 2)
+    await house.mirror()
+    sql = f"UPDATE document_text SET tags = '[\"a\"]' || char(0) || 'x' WHERE document_id = {mine[0]}"
+    house.catalog.write_now(lambda tx: tx._connection.exec_driver_sql(sql))
+    await house.apply_policy()
+    await house.purge()
+    assert house.on_disk() == {mine[1]}
 
 
 async def test_a_large_catalog_is_gone_through_in_batches(house: Household) -> None:

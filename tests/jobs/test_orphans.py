@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ipsync.jobs import orphans
 from ipsync.policy.documents import RenditionState
 from ipsync.ports.store import ContentKey, Erased, StoreBroken
 from ipsync.store import FileStore
@@ -178,3 +179,38 @@ async def test_F30_a_link_planted_in_the_place_of_a_file_goes_and_the_file_comes
     assert not path.is_symlink()
     await house.fetch()
     assert house.store.digest(key) == house.files(mine[0])["240"].digest
+
+
+async def test_lost_files_are_found_behind_every_batch(bad: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphans, "_BATCH", 2)
+    mine = await bad.member(7, 5)
+    await bad.mirror()
+    lost = {ContentKey(7, number, ("240", "original")[number % 2]) for number in mine}
+    for key in lost:
+        del disk(bad).files[key]
+    assert (await bad.orphans()).lost == len(lost) == 5
+    assert (await bad.fetch()).files == 5
+    assert (await bad.orphans()).lost == 0
+
+
+@pytest.mark.parametrize("name", ["CAST(x'6f72f267' AS TEXT)", "'7500'"])
+async def test_F5_a_file_whose_name_on_record_means_nothing_is_nobodys_and_holds_up_no_other(
+    bad: Household, name: str
+) -> None:
+    mine = await bad.member(7, 3)
+    await bad.mirror()
+    sql = f"UPDATE rendition SET rendition = {name} WHERE document_id = {mine[-1]} AND rendition = 'original'"
+    bad.catalog.write_now(lambda tx: tx._connection.exec_driver_sql(sql))
+    lost = ContentKey(7, mine[0], "240")
+    del disk(bad).files[lost]
+    report = await bad.orphans()
+    assert (report.orphans, report.lost) == (1, 1)
+    assert ContentKey(7, mine[-1], "original") not in bad.keys_on_disk()
+    assert (await bad.fetch()).files == 1
+    assert lost in bad.keys_on_disk()
+    # It goes with its document.
+    bad.source.delete(mine[-1])
+    for step in (bad.sync, bad.confirm, bad.purge):
+        await step()
+    assert bad.on_disk() == set(mine[:-1])
+    assert mine[-1] not in bad.held()

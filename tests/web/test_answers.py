@@ -1,13 +1,18 @@
 """An answer that is written once for all: the same, header by header, as one that is made for a single reader."""
 
 import asyncio
-from email.utils import formatdate
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 
 import pytest
 
-from ipsync.policy.instants import SECOND
+from ipsync.policy.instants import DAY
+from ipsync.policy.lease import Lease
+from ipsync.web.answers import WrittenAnswer
+from ipsync.web.documents import SHOWCASE
 from ipsync.web.headers import head_of
-from tests.web.conftest import ADMIN, START, serving
+from tests.web.conftest import ADMIN, serving
 from tests.web.test_connections import line, received
 
 ONE = f"GET /v1/documents/5 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n"
@@ -25,12 +30,54 @@ async def test_it_says_what_an_answer_of_ones_own_says(shown):
         assert own.body == b""
 
 
-async def test_its_date_is_of_the_second_it_is_sent_in(shown, client):
+async def test_its_date_is_of_the_wall_clock_and_goes_on(shown, client):
+    """The lease clock may run ahead of it (F7); HEAD and GET shall not differ."""
+    dates = []
     for _ in range(2):
-        answer = await client.get("/v1/documents/5")
-        assert answer.headers["Date"] == formatdate(shown.clock.now() // SECOND, usegmt=True)
-        await shown.clock.advance(SECOND)
-    assert shown.clock.now() == START + 2 * SECOND
+        shared, own = await client.get("/v1/documents/5"), await client.get("/v1/documents/5", method="HEAD")
+        of_shared, of_own = (parsedate_to_datetime(answer.headers["Date"]) for answer in (shared, own))
+        assert abs((of_own - of_shared).total_seconds()) <= 2
+        dates.append(of_shared)
+        await asyncio.sleep(1.1)
+    assert dates[0] < dates[1]
+
+
+async def test_all_are_given_one_answer_until_something_changes(shown, client):
+    showcase = client.server._app[SHOWCASE]
+    first = (await client.get("/v1/documents/5")).json()
+    written = showcase._told[5].answer
+    await client.get("/v1/documents/5")
+    assert showcase._told[5].answer is written
+    shown.rules = replace(shown.rules, lease=Lease(DAY // 2))
+    changed = (await client.get("/v1/documents/5")).json()
+    assert changed["serve_until"] < first["serve_until"]
+    assert showcase._told[5].answer is not written
+
+
+class SlowWriter:
+    """The writer of a connection whose reader takes nothing yet."""
+
+    def __init__(self):
+        self.written = b""
+        self.taken = asyncio.Event()
+
+    async def write(self, chunk):
+        self.written += chunk
+
+    async def drain(self):
+        await self.taken.wait()
+
+
+async def test_it_waits_for_a_slow_reader():
+    """So that a connection is seen to be answering, and cut when that takes too long (F23)."""
+    writer = SlowWriter()
+    answer = WrittenAnswer({"a": 1}, {}, is_encrypted=False)
+    sending = asyncio.create_task(answer.prepare(SimpleNamespace(writer=writer)))
+    await asyncio.sleep(0.01)
+    assert writer.written.endswith(b'{"a":1}')
+    assert not sending.done()
+    writer.taken.set()
+    await sending
 
 
 async def test_many_on_one_connection_get_each_their_own(shown, client):

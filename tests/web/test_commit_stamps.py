@@ -15,6 +15,9 @@ from tests.web.test_connections import line, received
 FIRST_BYTES = b"GET /healthz HTTP/1.1\r\n"
 
 
+LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
+
+
 class Commits:
     """What a stamp is read from, and how often it was."""
 
@@ -34,13 +37,20 @@ async def test_all_who_ask_in_one_turn_share_one_reading():
     assert commits.readings == 1
 
 
-async def test_the_next_turn_reads_again():
-    commits = Commits()
-    stamp = SharedStamp(commits)
-    stamp()
-    commits.done = 1
-    await asyncio.sleep(0)
-    assert stamp() == 1
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_who_asks_later_without_new_bytes_gets_a_new_reading(new_loop):
+    """An answer that goes on for long asks again, and nothing has arrived meanwhile."""
+
+    async def look():
+        commits = Commits()
+        stamp = SharedStamp(commits)
+        for done in range(5):
+            commits.done = done
+            assert stamp() == done
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(look())
 
 
 async def test_a_stamp_that_cannot_be_told_is_shared_too():
@@ -49,7 +59,7 @@ async def test_a_stamp_that_cannot_be_told_is_shared_too():
     assert stamp() is None
 
 
-@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("new_loop", LOOPS)
 @pytest.mark.parametrize("seed", range(50))
 def test_nobody_gets_a_stamp_older_than_their_question(seed, new_loop):
     with asyncio.Runner(loop_factory=new_loop) as runner:
