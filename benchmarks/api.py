@@ -4,8 +4,9 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +21,7 @@ from ipsync.web.authentication import AdminToken, Door, FailureLimit, TokenBook
 from ipsync.web.showing import Showcase, may_show
 
 CONNECTIONS = 32
+COMMIT_SECONDS = 0.5
 _LARGE_BYTES = 4_000_000
 LEASE_GOAL = Goal(most=50.0, absolute=True)
 SPEED_GOAL = Goal(least=0.8)
@@ -40,7 +42,7 @@ def run(documents: int = 1_000, seconds: float = 2.0, rounds: int = 3, checks: i
 async def _measure(documents: int, seconds: float, rounds: int, checks: int) -> list[Figure]:
     async with stocked(documents) as stock:
         figures = await _checks(stock, checks)
-        figures.append(await _json(stock, seconds, rounds))
+        figures += await _json(stock, seconds, rounds)
         if nginx() is None:
             print("nginx is not installed: what it sends for ipsync was not measured (Debian: apt-get install nginx)")
         else:
@@ -82,7 +84,7 @@ async def _microseconds(act: Callable[[int], Awaitable[None]], times: int, warm:
     return (time.perf_counter() - began) / times * 1e6
 
 
-async def _json(stock: Stock, seconds: float, rounds: int) -> Figure:
+async def _json(stock: Stock, seconds: float, rounds: int) -> list[Figure]:
     async def send(request: web.Request) -> web.Response:
         number = request.match_info["number"]
         return web.json_response({**told, "document_id": number, "title": f"Photo {number}"})
@@ -93,11 +95,31 @@ async def _json(stock: Stock, seconds: float, rounds: int) -> Figure:
     for _ in range(rounds):
         async with ours(stock) as port:
             rates.setdefault("ours", []).append(await _ask(port, stock, seconds, path))
+            async with _committing(stock):
+                rates.setdefault("busy", []).append(await _ask(port, stock, seconds, path))
         async with bare_app("/v1/documents/{number}", send) as port:
             rates.setdefault("bare", []).append(await _ask(port, stock, seconds, path))
-    ours_rate, bare_rate = (statistics.median(rates[name]) for name in ("ours", "bare"))
-    name = f"documents as JSON, {CONNECTIONS} connections"
-    return Figure(name, ours_rate, "answers/s", bare_rate, "bare json_response", SPEED_GOAL)
+    found = {name: statistics.median(values) for name, values in rates.items()}
+    name, peer = f"documents as JSON, {CONNECTIONS} connections", "bare json_response"
+    return [
+        Figure(name, found["ours"], "answers/s", found["bare"], peer, SPEED_GOAL),
+        Figure(f"the same, a commit every {COMMIT_SECONDS} s", found["busy"], "answers/s", found["bare"], peer),
+    ]
+
+
+@asynccontextmanager
+async def _committing(stock: Stock) -> AsyncIterator[None]:
+    """Commit something again and again, as a sweep does: nothing that was read before counts any more."""
+
+    async def commit() -> None:
+        for number in count():
+            await stock.catalog.write(lambda tx: tx.set_note("benchmark", str(number)))  # noqa: B023  # reason: awaited at once
+            await asyncio.sleep(COMMIT_SECONDS)
+
+    task = asyncio.create_task(commit())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _accel(stock: Stock, seconds: float, rounds: int, size: str) -> list[Figure]:
