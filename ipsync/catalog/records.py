@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select
 
 from ipsync.catalog.budget_tables import BudgetRateRow, BudgetRow, BudgetSpentRow
+from ipsync.catalog.failures import decoding
 from ipsync.catalog.handle import LOST_BYTES, Handle
 from ipsync.catalog.sqlite import Batch, upsert
 from ipsync.catalog.tables import table
 from ipsync.policy.budget import BudgetState, RealRate, Spent
-from ipsync.ports.catalog import CatalogCorrupt, JobRun
+from ipsync.ports.catalog import JobRun
 
 _JOB_RUN = table("job_run")
 _NOTE = table("note")
@@ -50,11 +51,10 @@ class RecordReading(Handle):
         row = self._row(_NOTE_OF_NAME, name=name)
         if row is None:
             return None
-        if LOST_BYTES in row.value:
-            # Whoever takes a damaged word for none would go on without it, e.g. without the high-water mark (F7).
-            raise CatalogCorrupt(
-                "the table note holds bytes that are no text; restore a backup, or begin a new database"
-            )
+        with decoding("note"):
+            if LOST_BYTES in row.value:
+                # Whoever takes a damaged word for none would go on without it, e.g. without the high-water mark (F7).
+                raise ValueError("bytes that are no text")
         return str(row.value)
 
     def budget(self) -> BudgetState:

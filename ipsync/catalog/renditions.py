@@ -50,17 +50,17 @@ _WANTED = (
     .order_by(_RENDITION.c.next_try_at, _RENDITION.c.document_id, _RENDITION.c.rendition)
     .limit(bindparam("most"))
 )
+_IS_STORED = one_of(_RENDITION.c.state, (RenditionState.STORED.value,))
 _STORED_BEFORE = (
     by_index(select(_RENDITION), _RENDITION, "rendition_stored")
     .where(
-        one_of(_RENDITION.c.state, (RenditionState.STORED.value,)),
+        _IS_STORED,
         _RENDITION.c.rendition == bindparam("name"),
         _RENDITION.c.stored_at < bindparam("before"),
     )
     .order_by(_RENDITION.c.stored_at, _RENDITION.c.document_id)
     .limit(bindparam("most"))
 )
-_IS_STORED = one_of(_RENDITION.c.state, (RenditionState.STORED.value,))
 _WITH_STORED_AFTER = (
     by_index(select(_RENDITION.c.document_id), _RENDITION, "")
     .where(_RENDITION.c.document_id > bindparam("after"), _IS_STORED)

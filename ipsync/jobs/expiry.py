@@ -4,7 +4,7 @@ Nobody is asked. What is only old is hidden; what is past the deadline is doomed
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -110,13 +110,14 @@ class Expiry:
         Returns:
             How many documents were barred.
         """
-        barred, is_anything_hidden = 0, False
-        for group in await self._catalog.read(lambda view: view.alike()):
-            if self._bars(group) or not group.is_readable:
-                barred += await self._mend_group(group)
-            is_anything_hidden |= _is_hidden(group)
-        if is_anything_hidden:
-            barred += await self._mend_hidden()
+        groups = await self._catalog.read(lambda view: view.alike())
+        # Groups that differ in their state alone are gone through once.
+        doubted = {group.key: group for group in groups if self._bars(group) or not group.is_readable}
+        barred = 0
+        for group in doubted.values():
+            barred += await self._mend_all(partial(_next_of, group=group))
+        if any(map(_is_hidden, groups)):
+            barred += await self._mend_all(_next_hidden)
         barred += await self._entries.apply_policy()
         unwanted = tuple(name for name in RENDITIONS if name not in self._rules.view.renditions)
         files = await self._expire_files(unwanted, self._clock.now() + 1, Reason.POLICY_CHANGE)
@@ -221,16 +222,9 @@ class Expiry:
         tx.update_documents([replace(entry, details=Details(), details_at=None) for entry in old])
         return len(old)
 
-    async def _mend_group(self, group: Alike) -> int:
+    async def _mend_all(self, next_after: Callable[..., list[int]]) -> int:
         barred, cursor = 0, 0
-        while ids := await self._catalog.read(partial(_next_of, group=group, cursor=cursor)):
-            cursor = ids[-1]
-            barred += await self._catalog.write(partial(self._mend, document_ids=ids))
-        return barred
-
-    async def _mend_hidden(self) -> int:
-        barred, cursor = 0, 0
-        while found := await self._catalog.read(partial(_next_hidden, cursor=cursor)):
+        while found := await self._catalog.read(partial(next_after, cursor=cursor)):
             cursor = found[-1]
             for first in range(0, len(found), _BATCH):
                 ids = found[first : first + _BATCH]

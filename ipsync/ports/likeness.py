@@ -1,7 +1,7 @@
 """What is asked of the catalog when a rule changes: which kinds of documents are held, and which documents of a kind.
 
-It is part of `ports.catalog.View`. The permitted view looks at six things of a document, and very many documents have
-the same six: the rule is asked once for all of them.
+It is part of `ports.catalog.View`. The permitted view looks at few things of a document, and very many documents have
+the same: the rule is asked once for all of them.
 """
 
 from dataclasses import dataclass
